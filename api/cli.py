@@ -1,0 +1,270 @@
+"""`tallywatt …`: every command is a few lines that call what is below."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Literal
+
+import cyclopts
+import httpx2
+import orjson
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import migrations
+from api import demo as demo_
+from api import replay as replay_
+from api.app import StaleStore, opened
+from api.auth import RefusedInProduction, issue_development_token
+from api.demo_world import home_operator
+from api.logs import configure
+from api.serving import PortTaken, bound, serve, work
+from api.settings import BadSettings, Settings, setting_name
+from api.tabs import Tabs
+from domain.services import audit as audit_
+from resolvers import schema as schema_
+from resolvers.principal import Role
+
+app = cyclopts.App(name="tallywatt", help="Bills electric-vehicle charging.", version_flags=[])
+db = cyclopts.App(name="db", help="The store.")
+schema = cyclopts.App(name="schema", help="The GraphQL contract.")
+app.command(db)
+app.command(schema)
+out = Console()
+err = Console(stderr=True)
+
+_REFUSALS = (
+    BadSettings,
+    StaleStore,
+    PortTaken,
+    RefusedInProduction,
+    demo_.DemoFailed,
+    replay_.BadFile,
+    replay_.GatewayAway,
+    migrations.UnknownRevision,
+)
+
+
+def main() -> None:
+    """Run a command; what it refuses is one line, and exit code 1."""
+    try:
+        app()
+    except _REFUSALS as refusal:
+        err.print(f"tallywatt: {refusal}", style="bold red", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command
+def demo() -> None:
+    """Show everything on this machine: gateway, payment stand-in, charge points, and a session that charges."""
+    settings = Settings.from_environment()
+    demo_.prepare(settings)
+    asyncio.run(demo_.Demo(settings, out).run())
+
+
+@app.command(name="serve")
+def serve_() -> None:
+    """Run the gateway; without Redis it is the only process and does the worker's chores, too."""
+    settings = _configured()
+    line = bound(settings.bind_host, settings.bind_port)
+    health = bound(*_host_and_port(settings.health_bind))
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            tabs = Tabs(settings, house.clock) if settings.graphiql else ()
+            await serve(house, tabs, line, health)
+
+    asyncio.run(run())
+
+
+@app.command
+def worker() -> None:
+    """Push unfinished rows on, beside gateways that share a Redis."""
+    settings = _configured()
+    health = bound(*_host_and_port(settings.health_bind))
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            await work(house, health)
+
+    asyncio.run(run())
+
+
+@app.command
+def token(
+    *, role: Literal["driver", "partner", "support", "finance", "operator"], subject: str, minutes: int = 60
+) -> None:
+    """Print a development token; refused in production."""
+    settings = Settings.from_environment()
+    lifetime = timedelta(minutes=minutes)
+    try:
+        out.print(issue_development_token(settings, Role(role.upper()), subject, lifetime), soft_wrap=True)
+    except ValueError as error:
+        raise RefusedInProduction(str(error)) from None
+
+
+@app.command
+def replay(
+    file: Path,
+    *,
+    speed: str = "max",
+    limit: int | None = None,
+    url: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Push recorded sessions as their charge point operator would: session, meter values, final CDR.
+
+    Parameters
+    ----------
+    file
+        CSV of recorded sessions.
+    speed
+        `max`, or how many times faster than they were recorded.
+    limit
+        The first rows only.
+    url
+        The gateway to push to; one is started for the run if none answers there.
+    json
+        Print the report as JSON.
+
+    """
+    settings = Settings.from_environment()
+    migrations.upgrade(settings.database_url.get_secret_value())
+    options = replay_.ReplayOptions(operator=settings.operator_id, speed=_speed(speed), limit=limit)
+
+    async def run() -> replay_.ReplayReport:
+        async with opened(settings) as house, _gateway(settings, url) as gateway:
+            await house.services.partners.add_operator(home_operator(settings))
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            with Progress(*columns, console=err, transient=True) as bar:
+                task = bar.add_task("replay", total=None)
+
+                def show(now: replay_.Progress) -> None:
+                    bar.update(task, completed=now.done, total=now.total, description=f"refused {now.refused}")
+
+                return await replay_.replay(file, options, house.services, house.keys, gateway, show)
+
+    report = asyncio.run(run())
+    text = orjson.dumps(report.as_json()).decode() if json else replay_.report_text(report)
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command
+def audit() -> None:
+    """Re-derive what the books say from their own rows; exit code 1 if any row contradicts another."""
+    settings = Settings.from_environment()
+
+    async def run() -> bool:
+        async with opened(settings) as house, house.services.database.snapshot() as reader:
+            verdicts = await audit_(reader)
+        for verdict in verdicts:
+            mark = "[green]holds[/]" if verdict.broken is None else f"[bold red]BROKEN[/] {verdict.broken}"
+            out.print(
+                f"{verdict.code:4} {verdict.title} ({verdict.looked_at} rows): {mark}", highlight=False, soft_wrap=True
+            )
+        return all(verdict.broken is None for verdict in verdicts)
+
+    balanced = asyncio.run(run())
+    out.print("The books balance." if balanced else "The books do not balance.")
+    sys.exit(0 if balanced else 1)
+
+
+@app.command
+def settings() -> None:
+    """Print every setting and its value here; secrets only whether they are set."""
+    now = Settings.from_environment()
+    for field in Settings.model_fields:
+        out.print(f"{setting_name(field)}={getattr(now, field)}", highlight=False, markup=False, soft_wrap=True)
+
+
+@db.command
+def upgrade() -> None:
+    """Bring the store to the newest revision."""
+    migrations.upgrade(Settings.from_environment().database_url.get_secret_value())
+
+
+@schema.command
+def export() -> None:
+    """Print the schema."""
+    sys.stdout.write(schema_.build().as_str() + "\n")
+
+
+def _configured() -> Settings:
+    settings = Settings.from_environment()
+    configure(settings.log_format)
+    return settings
+
+
+def _host_and_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _speed(text: str) -> Decimal | None:
+    if text == "max":
+        return None
+    try:
+        speed = Decimal(text)
+    except InvalidOperation:
+        speed = Decimal(0)
+    if not speed.is_finite() or speed <= 0:
+        raise replay_.BadFile("--speed is max, or a number above 0")
+    return speed
+
+
+@asynccontextmanager
+async def _gateway(settings: Settings, url: str | None) -> AsyncIterator[str]:
+    """The gateway at `url`, or one of our own for as long as the block lasts."""
+    wanted = url or settings.public_url
+    async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
+        try:
+            await client.get(f"{wanted}/ocpi/versions")
+        except httpx2.HTTPError:
+            if url is not None:
+                raise replay_.GatewayAway(f"No gateway answers at {url}.") from None
+        else:
+            yield wanted
+            return
+    line = bound("127.0.0.1", 0)
+    port = line.getsockname()[1]
+    line.close()
+    more = {
+        "TALLYWATT_BIND_PORT": str(port),
+        "TALLYWATT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "TALLYWATT_HEALTH_BIND": "127.0.0.1:0",
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "api.cli", "serve", env=os.environ | more, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await _answering(more["TALLYWATT_PUBLIC_URL"], process)
+        yield more["TALLYWATT_PUBLIC_URL"]
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _answering(url: str, process: asyncio.subprocess.Process) -> None:
+    async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
+        for _ in range(150):
+            if process.returncode is not None:
+                break
+            try:
+                await client.get(f"{url}/ocpi/versions")
+            except httpx2.HTTPError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+    raise replay_.GatewayAway("A gateway of our own did not come up; `tallywatt serve` says why.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""CDRs that charge point operators bill by (OCPI 2.2.1, CDRs, Receiver interface): POST once, GET what was posted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from urllib.parse import quote
+
+import orjson
+from starlette.routing import Route
+
+from api.ocpi.reading import CDR_ID_LENGTH, MOST_HOURS, MOST_KWH, MOST_MONEY, Fields, named
+from api.ocpi.sessions import read_periods
+from api.ocpi.transport import Asked, Door
+from api.ocpi.wire import VERSION, Answer
+from domain.energy import Energy
+from domain.errors import InvalidInput, NotFound
+from domain.money import DIGITS, Money
+from domain.partners import Party
+from domain.services import Services
+from domain.sessions import CdrPush, Declared
+from domain.tariffs import canonical_json
+
+_PATH = f"/{VERSION}/receiver/cdrs"
+_NEEDS = (
+    "id",
+    "session_id",
+    "start_date_time",
+    "end_date_time",
+    "currency",
+    "total_cost",
+    "total_energy",
+    "total_time",
+)
+
+
+def routes(door: Door, services: Services, public_url: str) -> list[Route]:
+    """`POST /2.2.1/receiver/cdrs` and `GET /2.2.1/receiver/cdrs/{cdr_id}`."""
+
+    async def post(asked: Asked) -> Answer:
+        push = read_cdr(asked.body, asked.party)
+        _, is_new = await services.recording.bill(asked.party, push, asked.cause)
+        at = {"Location": f"{public_url}/ocpi{_PATH}/{quote(push.ocpi_id, safe='')}"}
+        if is_new:
+            return Answer(message="Created.", http=201, headers=at)
+        return Answer(message="Known already.", headers=at)
+
+    async def get(asked: Asked) -> Answer:
+        cdr = await services.recording.cdr(asked.party, named(asked.names, "cdr_id", "CDR", CDR_ID_LENGTH))
+        if not cdr.is_declared:  # one of our own making was not posted here
+            raise NotFound("CDR")
+        return Answer(orjson.Fragment(cdr.content))
+
+    return [door.route(_PATH, POST=post), door.route(f"{_PATH}/{{cdr_id:path}}", GET=get)]
+
+
+def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush:
+    """A CDR object. Raises InvalidInput with the path; a credit is refused until it can be applied."""
+    fields = Fields(body)
+    fields.matches("country_code", party.country_code)
+    fields.matches("party_id", party.party_id)
+    if fields.flag("credit"):
+        raise InvalidInput("Credit CDRs are not supported yet.", ("credit",))
+    fields.need(_NEEDS)
+    currency = fields.needed("currency", fields.text("currency", 3, 3))
+    if currency not in DIGITS:
+        raise fields.unfit("currency")
+    started_at = fields.needed("start_date_time", fields.instant("start_date_time"))
+    ended_at = fields.needed("end_date_time", fields.instant("end_date_time"))
+    if ended_at < started_at:
+        raise InvalidInput("A session cannot end before it started.", ("end_date_time",))
+    connected_hours = Fraction(fields.needed("total_time", fields.number("total_time", MOST_HOURS)))
+    parking_hours = Fraction(fields.number("total_parking_time", MOST_HOURS) or 0)
+    if parking_hours > connected_hours:
+        raise InvalidInput("Parking is part of the whole time.", ("total_parking_time",))
+    read_periods(body)
+    return CdrPush(
+        ocpi_id=fields.needed("id", fields.text("id", CDR_ID_LENGTH)),
+        session=fields.needed("session_id", fields.text("session_id")),
+        started_at=started_at,
+        ended_at=ended_at,
+        energy=Energy.from_kwh(fields.needed("total_energy", fields.number("total_energy", MOST_KWH))),
+        total=fields.needed("total_cost", _declared(fields, "total_cost", currency)),
+        energy_cost=_declared(fields, "total_energy_cost", currency),
+        time_cost=_declared(fields, "total_time_cost", currency),
+        parking_cost=_declared(fields, "total_parking_cost", currency),
+        fixed_cost=_declared(fields, "total_fixed_cost", currency),
+        connected_hours=connected_hours,
+        parking_hours=parking_hours,
+        content=canonical_json(body),
+    )
+
+
+def _declared(fields: Fields, name: str, currency: str) -> Declared | None:
+    """A Price, each side rounded once; without `incl_vat` there is no tax on it."""
+    price = fields.within(name)
+    if price is None:
+        return None
+    net = price.needed("excl_vat", price.number("excl_vat", MOST_MONEY))
+    gross = price.number("incl_vat", MOST_MONEY)
+    if gross is None:
+        gross = net
+    if gross < net:
+        raise InvalidInput("With tax it cannot be less than without.", (*price.path, "incl_vat"))
+    return Declared(net=Money.rounded(net, currency), gross=Money.rounded(gross, currency))

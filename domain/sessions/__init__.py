@@ -1,0 +1,89 @@
+"""Charging sessions from the quote to the bill: what operators push, what it costs by now, what was billed.
+
+Owns sessions, their log, quotes, orders to charge points and CDRs; the money lies in the ledger, set aside by wallets.
+"""
+
+from domain.sessions.arriving import Arriving
+from domain.sessions.audit import CHECKS
+from domain.sessions.billing import Billing, tax_rates
+from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.charging import ChargingService
+from domain.sessions.control import ChargerControl, Reply, Start, Stop
+from domain.sessions.costs import CostLine, CostLineKind, Evidence, lines_of
+from domain.sessions.crediting import credit, share_of
+from domain.sessions.feed import Feed, InProcessFeed, Mailbox
+from domain.sessions.live import declared_periods, points_of
+from domain.sessions.models import (
+    FINAL,
+    LIFE_OF_A_CHARGING_SESSION,
+    LIFE_OF_A_COMMAND,
+    ChargerCommand,
+    ChargingSession,
+    ChargingSessionStatus,
+    CommandKind,
+    CommandState,
+    MeterReading,
+    Quote,
+    SessionChannel,
+    StopReason,
+)
+from domain.sessions.ordering import OrderService
+from domain.sessions.push import CdrPush, Declared, SessionPush, TheirStatus, TokenName
+from domain.sessions.quoting import Expectation, QuoteService, shown
+from domain.sessions.recording import Recorded, RecordingService
+from domain.sessions.securing import Securing
+from domain.sessions.service import SessionService, UpdateKind, standing
+from domain.sessions.tariffing import Tariffing
+
+__all__ = [
+    "CDR",
+    "CHECKS",
+    "FINAL",
+    "LIFE_OF_A_CHARGING_SESSION",
+    "LIFE_OF_A_COMMAND",
+    "Arriving",
+    "Billing",
+    "CdrKind",
+    "CdrPush",
+    "ChargerCommand",
+    "ChargerControl",
+    "ChargingService",
+    "ChargingSession",
+    "ChargingSessionStatus",
+    "CommandKind",
+    "CommandState",
+    "CostLine",
+    "CostLineKind",
+    "Declared",
+    "Evidence",
+    "Expectation",
+    "Feed",
+    "InProcessFeed",
+    "Mailbox",
+    "MeterReading",
+    "OrderService",
+    "Quote",
+    "QuoteService",
+    "Recorded",
+    "RecordingService",
+    "Reply",
+    "Securing",
+    "SessionChannel",
+    "SessionPush",
+    "SessionService",
+    "Start",
+    "Stop",
+    "StopReason",
+    "Tariffing",
+    "TheirStatus",
+    "TokenName",
+    "UpdateKind",
+    "credit",
+    "declared_periods",
+    "lines_of",
+    "points_of",
+    "share_of",
+    "shown",
+    "standing",
+    "tax_rates",
+]

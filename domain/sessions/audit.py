@@ -1,0 +1,79 @@
+"""Checks that need sessions beside the ledger: every bill was posted, and what was earned is what was billed."""
+
+from __future__ import annotations
+
+from sqlalchemy import and_, func, select
+
+from domain.columns import table_of
+from domain.database import Reader
+from domain.ledger import Broken, Check, Code, LedgerAccount, LedgerEntry, Verdict
+from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.models import ChargingSession, ChargingSessionStatus
+
+_accounts = table_of(LedgerAccount)
+_entries = table_of(LedgerEntry)
+_cdrs = table_of(CDR)
+_sessions = table_of(ChargingSession)
+_EARNED = (Code.CHARGING_REVENUE, Code.IDLE_FEE_REVENUE)
+
+
+async def earned_is_billed(reader: Reader) -> Verdict:
+    """I12: what CDRs bill without tax is what the revenue accounts hold; their taxes lie in the VAT accounts."""
+    code, title = "I12", "revenue and tax in the books are those of the bills"
+    billed = select(
+        _cdrs.c.operator_id,
+        _cdrs.c.currency,
+        func.sum(_cdrs.c.net_minor).label("net"),
+        func.sum(_cdrs.c.tax_minor).label("tax"),
+        func.count().label("rows"),
+    ).group_by(_cdrs.c.operator_id, _cdrs.c.currency)
+    looked_at = 0
+    for row in await reader.rows(billed):
+        looked_at += row["rows"]
+        for codes, name in ((_EARNED, "net"), ((Code.VAT,), "tax")):
+            held = await _held(reader, row["operator_id"], row["currency"], codes)
+            if held != row[name]:
+                place = f"{'/'.join(codes)} {row['currency']}"
+                return Verdict(code, title, looked_at, Broken("cdr", place, name, str(row[name]), str(held)))
+    return Verdict(code, title, looked_at)
+
+
+async def completed_is_billed(reader: Reader) -> Verdict:
+    """I13: a COMPLETED session has exactly one original CDR of its own total, and no other session has one."""
+    code, title = "I13", "completed sessions are billed once, at the cost that was shown"
+    original = and_(
+        _cdrs.c.operator_id == _sessions.c.operator_id,
+        _cdrs.c.session_id == _sessions.c.id,
+        _cdrs.c.kind == CdrKind.ORIGINAL,
+    )
+    statement = select(
+        _sessions.c.id,
+        _sessions.c.status,
+        _sessions.c.net_minor,
+        _sessions.c.tax_minor,
+        _cdrs.c.net_minor.label("billed_net"),
+        _cdrs.c.tax_minor.label("billed_tax"),
+    ).outerjoin(_cdrs, original)
+    looked_at = 0
+    async for row in reader.stream(statement.order_by(_sessions.c.operator_id, _sessions.c.id)):
+        looked_at += 1
+        is_done = row["status"] is ChargingSessionStatus.COMPLETED
+        expected = (row["net_minor"], row["tax_minor"]) if is_done else (None, None)
+        found = (row["billed_net"], row["billed_tax"])
+        if expected != found:
+            where = Broken("charging_session", str(row["id"]), "cdr net, tax", str(expected), str(found))
+            return Verdict(code, title, looked_at, where)
+    return Verdict(code, title, looked_at)
+
+
+async def _held(reader: Reader, operator: object, currency: str, codes: tuple[Code, ...]) -> int:
+    of_account = and_(_accounts.c.operator_id == _entries.c.operator_id, _accounts.c.id == _entries.c.account_id)
+    statement = (
+        select(func.sum(_entries.c.amount_minor))
+        .join(_accounts, of_account)
+        .where(_accounts.c.operator_id == operator, _accounts.c.currency == currency, _accounts.c.code.in_(codes))
+    )
+    return int(await reader.scalar(statement) or 0)
+
+
+CHECKS: tuple[Check, ...] = (earned_is_billed, completed_is_billed)

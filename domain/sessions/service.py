@@ -1,0 +1,159 @@
+"""Sessions and their bills as they are read: by owner, in pages, and live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import and_, or_, select
+
+from domain.columns import table_of
+from domain.database import Database, Reader
+from domain.errors import NotFound
+from domain.ids import CdrId, ChargingSessionId, DriverId, OperatorId, QuoteId
+from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.feed import Feed, Mailbox
+from domain.sessions.live import fold, points_of
+from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
+from domain.sessions.tariffing import Tariffing
+from domain.tariffs import Pricing, price
+
+_sessions = table_of(ChargingSession)
+_cdrs = table_of(CDR)
+_readings = table_of(MeterReading)
+_quotes = table_of(Quote)
+
+
+LOOK_EVERY = timedelta(seconds=30)
+"""A feed may lose what it carries; that costs this much time and nothing else."""
+
+
+class UpdateKind(StrEnum):
+    """Why an update was sent."""
+
+    SNAPSHOT = "snapshot"
+    CHANGE = "change"
+    FINAL = "final"
+
+
+class SessionService:
+    """Reads. With a driver, only that driver's sessions exist; staff of the operator passes none."""
+
+    def __init__(self, database: Database, tariffing: Tariffing, feed: Feed) -> None:
+        self._database = database
+        self._tariffing = tariffing
+        self._feed = feed
+
+    async def session(
+        self, operator: OperatorId, session: ChargingSessionId, driver: DriverId | None
+    ) -> ChargingSession | None:
+        """One session, None if it does not exist for the asker."""
+        owner: dict[str, Any] = {} if driver is None else {"driver_id": driver}
+        async with self._database.read() as reader:
+            return await reader.find(ChargingSession, operator_id=operator, id=session, **owner)
+
+    async def sessions_by_id(self, operator: OperatorId, ids: Sequence[ChargingSessionId]) -> list[ChargingSession]:
+        """Those of these sessions that exist; for loaders that hold ids the asker may see."""
+        statement = select(_sessions).where(_sessions.c.operator_id == operator, _sessions.c.id.in_(ids))
+        async with self._database.read() as reader:
+            return await reader.list(ChargingSession, statement)
+
+    async def sessions_of(
+        self,
+        operator: OperatorId,
+        driver: DriverId,
+        *,
+        before: tuple[datetime, ChargingSessionId] | None,
+        statuses: Sequence[ChargingSessionStatus] | None,
+        limit: int,
+    ) -> list[ChargingSession]:
+        """A driver's sessions, latest request first, behind `before`."""
+        at, key = _sessions.c.requested_at, _sessions.c.id
+        statement = select(_sessions).where(_sessions.c.operator_id == operator, _sessions.c.driver_id == driver)
+        if statuses is not None:
+            statement = statement.where(_sessions.c.status.in_(statuses))
+        if before is not None:
+            statement = statement.where(or_(at < before[0], and_(at == before[0], key < before[1])))
+        async with self._database.read() as reader:
+            return await reader.list(ChargingSession, statement.order_by(at.desc(), key.desc()).limit(limit))
+
+    async def active_of(self, operator: OperatorId, driver: DriverId, limit: int = 20) -> list[ChargingSession]:
+        """A driver's sessions that have not ended, latest request first."""
+        running = [status for status in ChargingSessionStatus if status not in FINAL]
+        return await self.sessions_of(operator, driver, before=None, statuses=running, limit=limit)
+
+    async def cdrs_of(self, operator: OperatorId, sessions: Sequence[ChargingSessionId]) -> list[CDR]:
+        """All CDRs of these sessions in the order they were made; for loaders."""
+        statement = select(_cdrs).where(_cdrs.c.operator_id == operator, _cdrs.c.session_id.in_(sessions))
+        async with self._database.read() as reader:
+            return await reader.list(CDR, statement.order_by(_cdrs.c.issued_at, _cdrs.c.id))
+
+    async def cdr(self, operator: OperatorId, cdr: CdrId, driver: DriverId | None) -> CDR | None:
+        """One CDR, None if it does not exist for the asker."""
+        owner: dict[str, Any] = {} if driver is None else {"driver_id": driver}
+        async with self._database.read() as reader:
+            return await reader.find(CDR, operator_id=operator, id=cdr, **owner)
+
+    async def quotes_by_id(self, operator: OperatorId, ids: Sequence[QuoteId]) -> list[Quote]:
+        """Those of these quotes that exist; for loaders."""
+        statement = select(_quotes).where(_quotes.c.operator_id == operator, _quotes.c.id.in_(ids))
+        async with self._database.read() as reader:
+            return await reader.list(Quote, statement)
+
+    async def log(self, operator: OperatorId, session: ChargingSessionId, *, limit: int) -> list[MeterReading]:
+        """What the operator of the charge point said about a session, in the order it was accepted."""
+        async with self._database.read() as reader:
+            return await self._log(reader, operator, session, limit)
+
+    async def reprice(self, reader: Reader, session: ChargingSession) -> Pricing | None:
+        """What the log of a session costs by its locked tariffs; None for a log without any energy or time."""
+        log = await self._log(reader, session.operator_id, session.id, None)
+        if not log or session.started_at is None:
+            return None
+        folded = fold(session.started_at, session.ended_at, points_of(log))
+        _, tariffs = await self._tariffing.locked(reader, session, folded.record)
+        return price(tariffs, folded.record, ZoneInfo(session.time_zone))
+
+    async def watch(
+        self, operator: OperatorId, session: ChargingSessionId, driver: DriverId | None, seen: int
+    ) -> AsyncIterator[tuple[UpdateKind, ChargingSession]]:
+        """The states of a session that are newer than revision `seen`, until the final one.
+
+        Listens, then looks, then streams, so nothing falls in between; the newest state wins. Raises NotFound.
+        """
+        async with self._feed.listen(session) as mailbox:
+            now = await self.session(operator, session, driver)
+            if now is None:
+                raise NotFound("session")
+            if now.is_final or now.revision > seen:
+                yield (UpdateKind.FINAL if now.is_final else UpdateKind.SNAPSHOT), now
+            while not now.is_final:
+                newer = await _next(mailbox) or await self.session(operator, session, driver)
+                if newer is None or newer.revision <= now.revision:
+                    continue
+                now = newer
+                yield (UpdateKind.FINAL if now.is_final else UpdateKind.CHANGE), now
+
+    async def _log(
+        self, reader: Reader, operator: OperatorId, session: ChargingSessionId, limit: int | None
+    ) -> list[MeterReading]:
+        statement = select(_readings).where(_readings.c.operator_id == operator, _readings.c.session_id == session)
+        return await reader.list(MeterReading, statement.order_by(_readings.c.number).limit(limit))
+
+
+async def _next(mailbox: Mailbox) -> ChargingSession | None:
+    """What arrives next; None means look at the row, which silence says too after a while."""
+    try:
+        return await asyncio.wait_for(mailbox.take(), LOOK_EVERY.total_seconds())
+    except TimeoutError:
+        return None
+
+
+def standing(cdrs: Sequence[CDR]) -> CDR | None:
+    """Of the CDRs of one session the one that stands: a replacement, else the original."""
+    stands = [cdr for cdr in cdrs if cdr.kind is not CdrKind.CREDIT]
+    return stands[-1] if stands else None

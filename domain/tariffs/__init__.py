@@ -1,0 +1,58 @@
+"""Tariffs: what charging costs and why. Owns editions of tariffs, prices and quoted components; moves no money.
+
+`price(tariffs, record, zone)` is the one function behind quote, live cost, bill and verdict.
+"""
+
+from domain.tariffs.amounts import Part
+from domain.tariffs.edition import canonical_json, edition_of
+from domain.tariffs.explain import adjustment_json, line_json, pricing_json, sentence
+from domain.tariffs.lines import LineKind, PricedLine
+from domain.tariffs.models import PublishedTariff, TariffEdition
+from domain.tariffs.policy import DEFAULT_POLICY, RoundingPolicy
+from domain.tariffs.pricing import price
+from domain.tariffs.quote import QuotedComponent, QuoteUnit, expected, quoted_components
+from domain.tariffs.reading import exact_text
+from domain.tariffs.record import ChargingPeriod, ChargingRecord, DimensionType, parse_instant, parse_record
+from domain.tariffs.result import Adjustment, AdjustmentKind, Cost, Pricing, Quantities, TaxLine
+from domain.tariffs.service import TariffService, tariff_of
+from domain.tariffs.tariff import ComponentType, PriceComponent, Tariff, TaxIncluded, parse_tariff
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "Adjustment",
+    "AdjustmentKind",
+    "ChargingPeriod",
+    "ChargingRecord",
+    "ComponentType",
+    "Cost",
+    "DimensionType",
+    "LineKind",
+    "Part",
+    "PriceComponent",
+    "PricedLine",
+    "Pricing",
+    "PublishedTariff",
+    "Quantities",
+    "QuoteUnit",
+    "QuotedComponent",
+    "RoundingPolicy",
+    "Tariff",
+    "TariffEdition",
+    "TariffService",
+    "TaxIncluded",
+    "TaxLine",
+    "adjustment_json",
+    "canonical_json",
+    "edition_of",
+    "exact_text",
+    "expected",
+    "line_json",
+    "parse_instant",
+    "parse_record",
+    "parse_tariff",
+    "price",
+    "pricing_json",
+    "quoted_components",
+    "sentence",
+    "tariff_of",
+]

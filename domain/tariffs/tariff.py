@@ -1,0 +1,252 @@
+"""A tariff as OCPI writes it, read once into exact values and made ready to be looked up.
+
+One reader for OCPI 2.2.1 and 2.3.0 (Tariffs module): limits may be spelt `excl_vat`/`incl_vat` or
+`before_taxes`/`after_taxes`. Unknown fields are ignored, except inside `restrictions`. null equals absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
+
+from domain.money import DIGITS
+from domain.tariffs.edition import edition_of
+from domain.tariffs.findings import Code, Finding
+from domain.tariffs.reading import (
+    Flaw,
+    Path,
+    Reader,
+    mapping,
+    member,
+    optional_instant,
+    optional_text,
+    refusal,
+    required,
+    some,
+    text,
+)
+from domain.tariffs.restrictions import (
+    DAY,
+    LOAD_FIELDS,
+    SECOND,
+    UNRESTRICTED,
+    Reservation,
+    Restrictions,
+    seconds_of,
+)
+from domain.tariffs.restrictions_reader import parse_restrictions
+
+
+class ComponentType(StrEnum):
+    """What a price is for: kWh, hours of charging, hours connected without charging, or once."""
+
+    ENERGY = "ENERGY"
+    TIME = "TIME"
+    PARKING_TIME = "PARKING_TIME"
+    FLAT = "FLAT"
+
+
+class TaxIncluded(StrEnum):
+    """Whether prices contain the tax; OCPI 2.2.1 prices never do."""
+
+    YES = "YES"
+    NO = "NO"
+    NOT_APPLICABLE = "N/A"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceComponent:
+    """`price` per kWh, per hour or once, in major units; `vat` in percent; `step_size` in Wh or seconds (0: none)."""
+
+    type: ComponentType
+    price: Decimal
+    vat: Decimal | None = None
+    step_size: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TariffElement:
+    """Prices that hold together under the same restrictions."""
+
+    price_components: tuple[PriceComponent, ...]
+    restrictions: Restrictions = UNRESTRICTED
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLimit:
+    """A bound of the whole session in major units, before and after tax; each acts on its own."""
+
+    before_taxes: Decimal | None
+    after_taxes: Decimal | None
+
+
+class Candidate(NamedTuple):
+    """A component that may apply: the first whose restrictions hold does."""
+
+    element_index: int
+    component_index: int
+    component: PriceComponent
+    restrictions: Restrictions
+
+
+class Lookup(NamedTuple):
+    """Which elements to ask: those for charging, or those for a reservation and what became of it."""
+
+    reservations: tuple[Reservation | None, ...]
+    type: ComponentType
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """One edition of a tariff. Identifiers compare without regard to case."""
+
+    country_code: str
+    party_id: str
+    id: str
+    currency: str
+    elements: tuple[TariffElement, ...]
+    type: str | None = None
+    tax_included: TaxIncluded = TaxIncluded.NO
+    min_price: PriceLimit | None = None
+    max_price: PriceLimit | None = None
+    start_date_time: datetime | None = None
+    end_date_time: datetime | None = None
+    edition: str = ""
+    findings: tuple[Finding, ...] = ()
+    edges: Edges = field(init=False, repr=False, compare=False)
+    """Where the price may change inside a period."""
+    _lookups: dict[Lookup, tuple[Candidate, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "edges", _edges(self.elements))
+        object.__setattr__(self, "_lookups", {})
+
+    def candidates(self, lookup: Lookup) -> tuple[Candidate, ...]:
+        """The components asked for, in the order in which they are to be tried."""
+        found = self._lookups.get(lookup)
+        if found is None:
+            # A memo of this value's own fields; the keys are few, so it stays small.
+            found = self._lookups[lookup] = tuple(_candidates(self.elements, lookup))
+        return found
+
+    def is_active(self, at: datetime) -> bool:
+        """Whether it is offered at this instant; its end is not included, so that successors do not overlap."""
+        starts, ends = self.start_date_time, self.end_date_time
+        return (starts is None or starts <= at) and (ends is None or at < ends)
+
+
+class Edges(NamedTuple):
+    """Where the price may change inside a period: seconds of the local day, microseconds elapsed, kWh; load limits."""
+
+    clock: tuple[int, ...]
+    duration: tuple[Fraction, ...]
+    kwh: tuple[Fraction, ...]
+    measured: frozenset[str]
+
+
+def parse_tariff(raw: Mapping[str, object]) -> Tariff:
+    """Read a Tariff of OCPI 2.2.1 or 2.3.0; numbers as int, Decimal or numeric text.
+
+    Raises `InvalidInput` whose `path` names the place, such as `("elements", "0", "price_components", "1", "price")`.
+    """
+    raw = mapping(raw, ())
+    reader = Reader()
+    currency = text(raw, "currency", ()).upper()
+    if currency not in DIGITS:
+        raise refusal(Flaw.BAD_VALUE, ("currency",))
+    elements = some(raw, "elements", ())
+    return Tariff(
+        country_code=reader.expected_text(raw, "country_code", ()),
+        party_id=reader.expected_text(raw, "party_id", ()),
+        id=text(raw, "id", ()),
+        currency=currency,
+        elements=tuple(_element(reader, item, ("elements", str(i))) for i, item in enumerate(elements)),
+        type=optional_text(raw, "type", ()),
+        tax_included=_tax_included(raw.get("tax_included")),
+        min_price=_limit(reader, raw, "min_price"),
+        max_price=_limit(reader, raw, "max_price"),
+        start_date_time=optional_instant(raw, "start_date_time", ()),
+        end_date_time=optional_instant(raw, "end_date_time", ()),
+        edition=edition_of(raw),
+        findings=tuple(reader.findings),
+    )
+
+
+def _tax_included(value: object) -> TaxIncluded:
+    return TaxIncluded.NO if value is None else TaxIncluded(member(list(TaxIncluded), value, ("tax_included",)))
+
+
+def _limit(reader: Reader, raw: Mapping[str, object], name: str) -> PriceLimit | None:
+    if raw.get(name) is None:
+        return None
+    path = (name,)
+    price = mapping(raw[name], path)
+    spellings = (("before_taxes", "after_taxes"), ("excl_vat", "incl_vat"))
+    names = next((names for names in spellings if any(price.get(name) is not None for name in names)), None)
+    if names is None:
+        raise refusal(Flaw.MISSING_FIELD, (*path, "before_taxes"))
+    before, after = (reader.optional_number(price, name, path) for name in names)
+    return PriceLimit(before, after)
+
+
+def _element(reader: Reader, value: object, path: Path) -> TariffElement:
+    raw = mapping(value, path)
+    components = some(raw, "price_components", path)
+    return TariffElement(
+        tuple(_component(reader, item, (*path, "price_components", str(i))) for i, item in enumerate(components)),
+        parse_restrictions(reader, raw.get("restrictions"), (*path, "restrictions")),
+    )
+
+
+def _component(reader: Reader, value: object, path: Path) -> PriceComponent:
+    raw = mapping(value, path)
+    kind = ComponentType(member(list(ComponentType), text(raw, "type", path), (*path, "type")))
+    vat = reader.optional_number(raw, "vat", path)
+    if vat is not None and vat < 0:
+        raise refusal(Flaw.BAD_VALUE, (*path, "vat"))
+    price = reader.number(required(raw, "price", path), (*path, "price"))
+    return PriceComponent(kind, price, vat, _step_size(reader, raw, path))
+
+
+def _step_size(reader: Reader, raw: Mapping[str, object], path: Path) -> int:
+    path = (*path, "step_size")
+    value = reader.optional_number(raw, "step_size", path[:-1])
+    if value is None:
+        reader.findings.append(Finding(Code.MISSING_STEP_SIZE, "step_size is missing and read as 1.", path=path))
+        return 1
+    if value != int(value):
+        raise refusal(Flaw.BAD_VALUE, path)
+    if value < 0:
+        reader.findings.append(Finding(Code.BAD_STEP_SIZE, "A negative step_size is read as 0.", path=path))
+        return 0
+    return int(value)
+
+
+def _candidates(elements: Sequence[TariffElement], lookup: Lookup) -> Iterator[Candidate]:
+    for reservation in lookup.reservations:
+        for i, element in enumerate(elements):
+            if element.restrictions.reservation is not reservation:
+                continue
+            for j, component in enumerate(element.price_components):
+                if component.type is lookup.type:
+                    yield Candidate(i, j, component, element.restrictions)
+                    break
+
+
+def _edges(elements: Sequence[TariffElement]) -> Edges:
+    clock: set[int] = set()
+    duration: set[Fraction] = set()
+    kwh: set[Fraction] = set()
+    for its in (element.restrictions for element in elements):
+        clock.update(seconds_of(edge) % DAY for edge in (its.start_time, its.end_time) if edge is not None)
+        if its.start_date or its.end_date or its.day_of_week:
+            clock.add(0)
+        duration.update(Fraction(edge) * SECOND for edge in (its.min_duration, its.max_duration) if edge is not None)
+        kwh.update(Fraction(edge) for edge in (its.min_kwh, its.max_kwh) if edge is not None)
+    measured = frozenset(test.field for element in elements for test in element.restrictions.tests) & LOAD_FIELDS
+    return Edges(tuple(sorted(clock)), tuple(sorted(duration)), tuple(sorted(kwh)), measured)

@@ -1,0 +1,1 @@
+"""Tests mirror the house: tests/domain/test_money.py speaks about domain/money.py."""
