@@ -167,9 +167,8 @@ def audit() -> None:
             verdicts = await audit_(reader)
         for verdict in verdicts:
             mark = "[green]holds[/]" if verdict.broken is None else f"[bold red]BROKEN[/] {verdict.broken}"
-            out.print(
-                f"{verdict.code:4} {verdict.title} ({verdict.looked_at} rows): {mark}", highlight=False, soft_wrap=True
-            )
+            words = f"{verdict.code:4} {verdict.title} ({verdict.looked_at} rows): {mark}"
+            out.print(words, highlight=False, soft_wrap=True)
         return all(verdict.broken is None for verdict in verdicts)
 
     balanced = asyncio.run(run())

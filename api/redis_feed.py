@@ -218,11 +218,9 @@ class RedisFeed:
         while True:
             kind, name, content = await line.read(AWAY_SECONDS)
             channel = line.channels.get(name)
-            if channel is None:
-                continue
-            if kind == b"subscribe" and line.is_answered(name):
+            if channel and kind == b"subscribe" and line.is_answered(name):
                 channel.begin()
-            elif kind == b"message":
+            elif channel and kind == b"message":
                 session = _session(content)
                 if session is not None and _name_of(session.id) == name:
                     channel.put(session)

@@ -184,6 +184,10 @@ class CardDataRefused(UserError):
     """See domain.errors."""
 
 
+def _retry(error: Any) -> dict[str, Any]:
+    return {"retry_after_seconds": int(error.retry_after.total_seconds())}
+
+
 def _bound(amount: Amount | None) -> Money | None:
     return None if amount is None else Money.of(amount)
 
@@ -212,10 +216,6 @@ FACTS: dict[type[refusals.DomainError], tuple[type[UserError], Callable[[Any], d
     refusals.CardDataRefused: (CardDataRefused, lambda _: {}),
 }
 """Every refusal that a mutation may answer with, its GraphQL type, and its facts as fields."""
-
-
-def _retry(error: Any) -> dict[str, Any]:
-    return {"retry_after_seconds": int(error.retry_after.total_seconds())}
 
 
 def code_of(kind: type) -> str:
