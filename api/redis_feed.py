@@ -218,7 +218,7 @@ class RedisFeed:
         while True:
             kind, name, content = await line.read(AWAY_SECONDS)
             channel = line.channels.get(name)
-            if channel and kind == b"subscribe" and line.is_answered(name):
+            if kind == b"subscribe" and line.is_answered(name) and channel:
                 channel.begin()
             elif channel and kind == b"message":
                 session = _session(content)

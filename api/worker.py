@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 
 import structlog
@@ -20,7 +20,7 @@ class Worker:
     """Goes round while there is work, then rests; `wake` ends the rest."""
 
     def __init__(self, services: Services, operator: OperatorId) -> None:
-        self._chores: dict[str, Callable[[OperatorId], Awaitable[int]]] = {
+        self._chores: dict[str, Callable[[OperatorId], Coroutine[None, None, int]]] = {
             "facts": services.payments.consider_facts,
             "payments": services.payments.push_on,
             "orders": services.orders.push_on,
@@ -33,18 +33,21 @@ class Worker:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled. One chore that fails keeps no other from being done."""
+        """Until cancelled. One chore that fails keeps no other from being done, and is tried again."""
         while True:
             self._woken.clear()
-            for name in self._chores:
-                await self._do(name)
+            ends = await asyncio.gather(
+                *(chore(self._operator) for chore in self._chores.values()), return_exceptions=True
+            )
+            for name, end in zip(self._chores, ends, strict=True):
+                _tell(name, end)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), PAUSE_SECONDS)
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._woken.wait()
 
-    async def _do(self, name: str) -> None:
-        try:
-            await self._chores[name](self._operator)
-        except DomainError as refusal:
-            _log.warning("chore put off", chore=name, reason=str(refusal))
-        except Exception:  # noqa: BLE001  a bug in one chore must not stop the others; it is told, and tried again
-            _log.exception("chore failed", chore=name)
+
+def _tell(chore: str, end: int | BaseException) -> None:
+    if isinstance(end, DomainError):
+        _log.warning("chore put off", chore=chore, reason=str(end))
+    elif isinstance(end, BaseException):
+        _log.error("chore failed", chore=chore, exc_info=end)

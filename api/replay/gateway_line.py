@@ -30,7 +30,7 @@ _LONGEST_WORDS = 200
 
 
 class GatewayAway(Exception):
-    """The gateway has not answered for longer than we wait; what it took stays, and a new replay goes on from there."""
+    """The gateway does not answer, or not to us; what it took stays, and a new replay goes on from there."""
 
 
 class PushRefused(Exception):
@@ -98,6 +98,10 @@ class GatewayLine:
             answer = await self._told_once(message.method, url, content, headers)
             if answer.is_taken:
                 return answer.http == httpx2.codes.CREATED
+            if answer.http == httpx2.codes.UNAUTHORIZED:
+                raise GatewayAway(
+                    f"{self._url} does not know the operator that was just registered: its store is another."
+                )
             failures += not answer.is_away
             if not answer.is_away and (not answer.is_failure or failures == _MOST_FAILURES):
                 raise PushRefused(answer.words)

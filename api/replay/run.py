@@ -41,6 +41,10 @@ class ReplayOptions:
     patience_seconds: int = 60
     """For how long a gateway that does not answer is waited for."""
 
+    def __post_init__(self) -> None:
+        assert self.speed is None or self.speed > 0, "time goes on"
+        assert self.lanes > 0, "somebody tells"
+
 
 @dataclass(slots=True)
 class _Telling:

@@ -1,6 +1,6 @@
 """What an operator tells about one session, message by message, in OCPI 2.2.1. Pure: equal rows give equal messages.
 
-Only the energy of the whole session was recorded: meter values in between lie on a straight line. Numbers have the four
+Only the energy of the whole session was recorded: the one meter value in between lies halfway. Numbers have the four
 decimals of OCPI, cut so that the parts of a session add up to it.
 """
 
@@ -28,11 +28,8 @@ from api.replay.onboarding import (
 from api.replay.recorded import CURRENCY, Recorded
 from domain.money import Money, rounded
 
-MOST_READINGS = 3
-"""Meter values between start and end: one each half hour, at most so many."""
-
-_HALF_HOUR = 1800
 _SHORTEST_READ = 120
+"""Seconds of a session that is worth a meter value between its start and its end."""
 _PLACES = 4
 _TAX = 1 + Fraction(VAT_PERCENT) / 100
 _TOKEN_TYPES = {"RFID": "RFID", "App": "APP_USER"}
@@ -113,8 +110,7 @@ class _Stretch(NamedTuple):
 
 
 def _stretches(row: Recorded) -> list[_Stretch]:
-    readings = 0 if row.seconds < _SHORTEST_READ else min(MOST_READINGS, 1 + row.seconds // _HALF_HOUR)
-    shares = range(readings + 2)
+    shares = range(2 if row.seconds < _SHORTEST_READ else 3)
     values = [(row.seconds * share // shares[-1], row.energy.wh * share // shares[-1]) for share in shares]
     return [_Stretch(since, until, wh - before, wh) for (since, before), (until, wh) in pairwise(values)]
 

@@ -76,7 +76,7 @@ class DriverService:
             _tokens.c.operator_id == operator,
             _tokens.c.country_code == owner[0].upper(),
             _tokens.c.party_id == owner[1].upper(),
-            _tokens.c.uid == uid,
+            _tokens.c.uid.in_({uid, uid.upper(), uid.lower()}),
             _tokens.c.is_valid,
         )
         found = await reader.list(Token, statement.limit(1))

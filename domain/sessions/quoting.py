@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from domain.clock import Clock
-from domain.database import Database
+from domain.database import Database, retried
 from domain.errors import EvseUnavailable, InvalidInput, NotFound, UnknownTariff
 from domain.ids import ConnectorId, DriverId, Ids, OperatorId, QuoteId
 from domain.partners import ChargePoint, Operator, PartnerService
@@ -52,6 +52,7 @@ class QuoteService:
         self._clock = clock
         self._ids = ids
 
+    @retried
     async def quote(
         self, operator: OperatorId, driver: DriverId, connector: ConnectorId, wish: Expectation | None
     ) -> Quote:
@@ -144,7 +145,7 @@ def _content(components: list[QuotedComponent]) -> str:
 def _sensible(wish: Expectation | None) -> None:
     if wish is None:
         return
-    if not 0 <= wish.energy_kwh <= MOST_KWH:
+    if not (wish.energy_kwh.is_finite() and 0 <= wish.energy_kwh <= MOST_KWH):
         raise InvalidInput(f"Between 0 and {MOST_KWH} kWh can be expected.", ("input", "expectedKwh"))
     if not timedelta(0) <= wish.span <= LONGEST:
         raise InvalidInput("Between 0 seconds and 7 days can be expected.", ("input", "expectedSeconds"))

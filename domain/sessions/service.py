@@ -148,12 +148,13 @@ class SessionService:
 async def _next(mailbox: Mailbox) -> ChargingSession | None:
     """What arrives next; None means look at the row, which silence says too after a while."""
     try:
-        return await asyncio.wait_for(mailbox.take(), LOOK_EVERY.total_seconds())
+        async with asyncio.timeout(LOOK_EVERY.total_seconds()):
+            return await mailbox.take()
     except TimeoutError:
         return None
 
 
 def standing(cdrs: Sequence[CDR]) -> CDR | None:
     """Of the CDRs of one session the one that stands: a replacement, else the original."""
-    stands = [cdr for cdr in cdrs if cdr.kind is not CdrKind.CREDIT]
-    return stands[-1] if stands else None
+    kinds = {cdr.kind: cdr for cdr in cdrs}
+    return kinds.get(CdrKind.REPLACEMENT, kinds.get(CdrKind.ORIGINAL))

@@ -59,7 +59,9 @@ class TariffService:
                 offer.edition_id = known.id
             if not await tx.insert_once(offer):
                 where = {"operator_id": operator, "owner_id": owner, "ocpi_id": tariff.id}
-                await tx.change(PublishedTariff, where, edition_id=edition.id, published_at=now)
+                there = await tx.find(PublishedTariff, lock=True, **where)
+                if there is None or there.edition_id != edition.id:
+                    await tx.change(PublishedTariff, where, edition_id=edition.id, published_at=now)
             return edition
 
     async def offered(self, reader: Reader, operator: OperatorId, owner: PartyId, ocpi_id: str | None) -> TariffEdition:

@@ -221,6 +221,25 @@ async def test_who_is_cancelled_while_listening_leaves_nothing(there: RedisFeed,
     assert there._channels == {}
 
 
+async def test_who_left_before_redis_answered_is_heard_at_once_when_back(
+    here: RedisFeed, there: RedisFeed, session: ChargingSessionId
+) -> None:
+    async with there.listen(ChargingSessionId(uuid.uuid4())):
+        pass
+    for pause in range(20):
+        leaving = asyncio.create_task(there.listen(session).__aenter__())
+        for _ in range(pause):
+            await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    await asyncio.sleep(0.1)
+    before = time.monotonic()
+    async with there.listen(session) as mailbox:
+        assert time.monotonic() - before < 0.4
+        await here.publish(charging(session))
+        assert (await states(mailbox)).revision == 1
+
+
 async def test_many_sessions_at_once(here: RedisFeed, there: RedisFeed) -> None:
     sessions = [ChargingSessionId(uuid.uuid4()) for _ in range(300)]
 

@@ -222,11 +222,18 @@ async def test_cut_off_in_the_middle_and_told_again_everything_is_there_once(wor
 
 
 async def test_a_gateway_that_is_gone_ends_the_run_and_a_new_one_goes_on(world: World) -> None:
-    gone = World(world.services, "http://127.0.0.1:9")
     options = ReplayOptions(HOME, patience_seconds=0)
     with pytest.raises(GatewayAway, match=r"127\.0\.0\.1:9 takes no messages: ConnectError"):
-        await replay(FILE, options, gone.services, KEYS, gone.url, lambda _: None)
+        await replay(FILE, options, world.services, KEYS, "http://127.0.0.1:9", lambda _: None)
     assert (await world.replay()).sessions_created == 23
+
+
+async def test_a_gateway_over_another_store_is_noticed_at_once(world: World) -> None:
+    app = Starlette(routes=ocpi.routes(world.services, HOME, Keys(b"o" * 32), "http://gateway.test"))
+    async with listening(app) as url:
+        with pytest.raises(GatewayAway, match="its store is another"):
+            await World(world.services, url).replay()
+    assert (await world.rows())["charging_session"] == 0
 
 
 async def test_a_limit_takes_the_first_rows_and_the_rest_follows_later(world: World) -> None:

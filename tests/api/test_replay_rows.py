@@ -194,7 +194,7 @@ def test_four_decimals_of_the_net_round_to_the_cent_that_the_exact_net_rounds_to
 
 def test_a_session_without_an_amount_ends_invalid_and_has_no_bill() -> None:
     messages = told(good(debit="", user_id=""))
-    assert [message.method for message in messages] == ["PUT", "PATCH", "PATCH", "PATCH", "PATCH"]
+    assert [message.method for message in messages] == ["PUT", "PATCH", "PATCH"]
     assert messages[-1].body["status"] == "INVALID"
     assert messages[0].body["cdr_token"] == {
         "country_code": "CH",

@@ -56,7 +56,8 @@ async def test_bills_are_found_by_session_and_owner(stage: Stage) -> None:
     sessions = stage.services.sessions
     done = [await stage.services.recording.pushed(stage.cpo, name) for name in ("S1", "S3", "S0")]
     cdrs = await sessions.cdrs_of(stage.operator, [session.id for session in done])
-    assert [cdr.session_id for cdr in cdrs] == [done[0].id, done[1].id]
+    assert {cdr.session_id for cdr in cdrs} == {done[0].id, done[1].id}
+    assert len(cdrs) == 2
     assert standing(cdrs[:1]) == cdrs[0]
     assert standing([]) is None
     (other,) = [one for one in await stage.all(ChargingSession) if one.ocpi_id == "S9"]

@@ -1,0 +1,268 @@
+"""What is measured and not judged: ratios of one run, since machines are noisy. `make bench` prints them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+
+import migrations
+from api.settings import Settings
+from api.tabs import token
+from domain.clock import SystemClock
+from domain.database import Database
+from domain.energy import Energy
+from domain.ids import Ids, PaymentId, WalletId
+from domain.ledger import Cause, Journal, top_up_captured
+from domain.money import Money
+from domain.sessions import SessionPush, TheirStatus, TokenName
+from domain.tariffs import parse_record, parse_tariff, price
+from resolvers.principal import Role
+from tests.servers import SAFE, Postgres, Servers
+from tests.world import MERCHANT, TARIFF, World, at, build
+
+pytestmark = pytest.mark.bench
+
+ROUNDS = 5
+SECONDS = 3
+CLIENTS = 16
+CAUSE = Cause(actor="bench", request_id="bench")
+HOME = """query Home { me { displayName
+  wallet { id revision balance { available { amount } held { amount } total { amount currency } } }
+  sessions(first: 20) { edges { node { id status energyKwh cost { ifStoppedNow { gross { amount } } } } }
+    pageInfo { hasNextPage } } } }"""
+
+
+async def test_home_query_against_a_bare_handler(postgres_url: str, tmp_path: Path) -> None:
+    database = Database(postgres_url)
+    world = await build(database, funds="500.00")
+    for number in range(25):
+        await _charge(world, number)
+    await database.close()
+    environment = {
+        "TALLYWATT_DATABASE_URL": postgres_url,
+        "TALLYWATT_VAR": str(tmp_path),
+        "TALLYWATT_HEALTH_BIND": "127.0.0.1:0",
+        "BENCH_DSN": postgres_url.replace("+asyncpg", ""),
+        "BENCH_SUBJECT": world.driver.subject,
+    }
+    bearer = token(Settings(var=tmp_path), Role.DRIVER, world.driver.subject)
+    ours, bare = _free_port(), _free_port()
+    gateway = {"TALLYWATT_BIND_PORT": str(ours)}
+    with (
+        _process(["-m", "api.cli", "serve"], environment | gateway, ours),
+        _process(["-m", "tests.bench.bare", str(bare)], environment, bare),
+    ):
+        request = _request(bearer)
+        first, second = await _ask(ours, request), await _ask(bare, request)
+        assert orjson.loads(first) == orjson.loads(second)
+        rates = [(await _rate(ours, request), await _rate(bare, request)) for _ in range(ROUNDS)]
+    mine, theirs = (statistics.median(side) for side in zip(*rates, strict=True))
+    _say("home query, requests/s", mine, "bare Starlette + asyncpg + orjson", theirs)
+
+
+def test_priced_cdrs_against_reading_their_json() -> None:
+    tariff = parse_tariff(TARIFF)
+    text = json.dumps(_cdr(periods=50))
+    zone = ZoneInfo("Europe/Berlin")
+    record = parse_record(json.loads(text, parse_float=Decimal))
+
+    def loads() -> None:
+        json.loads(text)
+
+    def priced() -> None:
+        price([tariff], record, zone)
+
+    rates = [(_per_second(priced), _per_second(loads)) for _ in range(ROUNDS)]
+    mine, theirs = (statistics.median(side) for side in zip(*rates, strict=True))
+    _say("CDRs of 50 periods priced/s", mine, "json.loads of the same CDR", theirs)
+
+
+async def test_postings_against_pgbench(servers: Servers) -> None:
+    server = servers.postgres("bench", SAFE)
+    try:
+        mine = await _postings(server)
+        theirs = _pgbench(server)
+    finally:
+        server.stop()
+    _say("top-ups posted/s", mine, "pgbench TPC-B, same server", theirs)
+
+
+async def _postings(server: Postgres) -> float:
+    """Top-ups into 200 wallets by 8 callers: each posting in a transaction of its own, fsync on."""
+    server.sql("CREATE DATABASE bench")
+    url = server.url("bench")
+    await asyncio.to_thread(migrations.upgrade, url)
+    database = Database(url)
+    world = await build(database)
+    journal = Journal(SystemClock(), Ids(SystemClock()))
+    wallets = []
+    for number in range(200):
+        driver = await world.services.wallets.enrol(world.operator.operator_id, f"bench-{number}", "Bench", "EUR")
+        wallets += await world.services.wallets.wallets_of(world.operator.operator_id, driver.id)
+
+    async def post(number: int) -> None:
+        wallet: WalletId = wallets[number % len(wallets)].id
+        posting = top_up_captured(
+            PaymentId(uuid.uuid4()), 1, wallet, Money(1000, "EUR"), Money.zero("EUR"), MERCHANT, SystemClock().now()
+        )
+        async with database.transaction() as tx:
+            await journal.post(tx, world.operator.operator_id, CAUSE, posting)
+
+    rate = await _repeated(post, callers=8)
+    await database.close()
+    return rate
+
+
+def _pgbench(server: Postgres) -> float:
+    server.sql("CREATE DATABASE tpcb")
+    where = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "tpcb")
+    server._tools.run("pgbench", "-q", "-i", "-s", "10", *where)
+    told = server._tools.run("pgbench", "-c", "8", "-j", "2", "-T", str(SECONDS * 2), "-M", "prepared", *where)
+    return float(next(line for line in told.splitlines() if line.startswith("tps")).split()[2])
+
+
+async def _charge(world: World, number: int) -> None:
+    """One billed session of the world's driver."""
+    name = TokenName(world.operator.emsp_role, world.token.uid, world.token.contract_id, is_app=True)
+    began = at("08:00") + timedelta(hours=number)
+    push = SessionPush(
+        ocpi_id=f"BENCH-{number}",
+        replaces=True,
+        last_updated=began,
+        status=TheirStatus.ACTIVE,
+        started_at=began,
+        energy=Energy(0),
+        token=name,
+        location="LOC-1",
+        evse_uid="EVSE-1",
+        connector="1",
+    )
+    await world.services.recording.record(world.party, push, CAUSE)
+    done = SessionPush(
+        ocpi_id=push.ocpi_id,
+        replaces=False,
+        last_updated=began + timedelta(minutes=30),
+        status=TheirStatus.COMPLETED,
+        energy=Energy(12_345 + number),
+        ended_at=began + timedelta(minutes=30),
+    )
+    await world.services.recording.record(world.party, done, CAUSE)
+
+
+def _cdr(periods: int) -> dict[str, object]:
+    began = at("08:00")
+    return {
+        "start_date_time": began.isoformat(),
+        "end_date_time": (began + timedelta(minutes=periods)).isoformat(),
+        "charging_periods": [
+            {
+                "start_date_time": (began + timedelta(minutes=number)).isoformat(),
+                "dimensions": [{"type": "ENERGY", "volume": 0.183}, {"type": "TIME", "volume": 0.0167}],
+            }
+            for number in range(periods)
+        ],
+    }
+
+
+def _request(bearer: str) -> bytes:
+    body = orjson.dumps({"query": HOME})
+    head = (
+        "POST /graphql HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {bearer}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def _ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        return await _exchange(reader, writer, request)
+    finally:
+        writer.close()
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    writer.write(request)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert head.startswith(b"http/1.1 200"), head
+    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return await reader.readexactly(length)
+
+
+async def _rate(port: int, request: bytes) -> float:
+    lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CLIENTS)]
+
+    async def ask(number: int) -> None:
+        reader, writer = lines[number % CLIENTS]
+        await _exchange(reader, writer, request)
+
+    rate = await _repeated(ask, callers=CLIENTS)
+    for _, writer in lines:
+        writer.close()
+    return rate
+
+
+async def _repeated(do: Callable[[int], Awaitable[None]], callers: int) -> float:
+    """How often a second, each caller one after the other."""
+    began, done = time.perf_counter(), 0
+
+    async def calls(number: int) -> None:
+        nonlocal done
+        at_once = number
+        while time.perf_counter() - began < SECONDS:
+            await do(at_once)
+            at_once += callers
+            done += 1
+
+    await asyncio.gather(*(calls(number) for number in range(callers)))
+    return done / (time.perf_counter() - began)
+
+
+def _per_second(do: Callable[[], None]) -> float:
+    began, done = time.perf_counter(), 0
+    while time.perf_counter() - began < 1:
+        do()
+        done += 1
+    return done / (time.perf_counter() - began)
+
+
+def _say(what: str, mine: float, against: str, theirs: float) -> None:
+    print(f"\n{what}: {mine:,.0f}; {against}: {theirs:,.0f}; ratio {mine / theirs:.2f}")  # noqa: T201  that is its job
+
+
+def _free_port() -> int:
+    with socket.socket() as line:
+        line.bind(("127.0.0.1", 0))
+        port: int = line.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _process(argv: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, *argv], env=os.environ | environment, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(150):
+            with socket.socket() as line:
+                if not line.connect_ex(("127.0.0.1", port)):
+                    break
+            time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
