@@ -71,8 +71,7 @@ class Demo:
         finally:
             story.cancel()
             stop.cancel()
-            with suppress(asyncio.CancelledError, DemoFailed, httpx2.HTTPError, OSError):
-                await story
+            await asyncio.gather(story, stop, return_exceptions=True)
             await self._end()
 
     async def _story(self) -> None:
@@ -150,7 +149,10 @@ class Demo:
     async def _ask(self, client: httpx2.AsyncClient, query: str, **given: object) -> dict[str, Any]:
         body = {"query": query, "variables": {"input": given} if given else {}}
         headers = {"authorization": f"Bearer {self._driver}"}
-        answer: dict[str, Any] = (await client.post("/graphql", json=body, headers=headers)).json()
+        response = await client.post("/graphql", json=body, headers=headers)
+        if not response.is_success:
+            raise DemoFailed(f"The gateway answers {response.status_code}: {response.text[:200]}")
+        answer: dict[str, Any] = response.json()
         if "errors" in answer:
             raise DemoFailed(str(answer["errors"]))
         data: dict[str, Any] = answer["data"]

@@ -110,7 +110,7 @@ def _conditions(component: PriceComponent, its: Restrictions) -> Iterator[str]:
         (_plain(its.min_duration), _plain(its.max_duration), "s after the start"),
     ):
         if low is not None or high is not None:
-            yield _between(low, high, f" {unit}")
+            yield _between(low, high, f" {unit}" if unit else "")
     if component.step_size > 1 and component.type is not ComponentType.FLAT:
         yield f"billed in steps of {component.step_size} {'Wh' if component.type is ComponentType.ENERGY else 's'}"
 

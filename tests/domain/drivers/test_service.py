@@ -37,7 +37,7 @@ async def test_a_subject_is_one_driver_with_one_wallet_even_at_once(stage: Stage
 async def test_the_same_subject_at_another_operator_is_somebody_else(stage: Stage) -> None:
     other = await built(stage.database)
     drivers = stage.services.drivers
-    mine, theirs = (await drivers.known(place.operator, "driver") for place in (stage, other))
+    mine, theirs = [await drivers.known(place.operator, "driver") for place in (stage, other)]
     assert mine is not None
     assert theirs is not None
     assert mine.id != theirs.id
