@@ -11,6 +11,7 @@ import functools
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from socket import gaierror
 from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Executable, RowMapping, Select, and_, event, insert, select, update
@@ -179,7 +180,8 @@ class _translated:  # noqa: N801  a verb-like block: `with _translated():`
 def _busy(error: BaseException | None) -> str | None:
     if isinstance(error, PoolTimeout):
         return "pool"
-    if isinstance(error, ConnectionError):
+    if isinstance(error, ConnectionError | TimeoutError | gaierror):
+        # Nothing foreign is called inside a block, so only the store can have been silent.
         return "away"
     if not isinstance(error, DBAPIError):
         return None

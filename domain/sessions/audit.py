@@ -20,21 +20,17 @@ _EARNED = (Code.CHARGING_REVENUE, Code.IDLE_FEE_REVENUE)
 async def earned_is_billed(reader: Reader) -> Verdict:
     """I12: what CDRs bill without tax is what the revenue accounts hold; their taxes lie in the VAT accounts."""
     code, title = "I12", "revenue and tax in the books are those of the bills"
-    billed = select(
-        _cdrs.c.operator_id,
-        _cdrs.c.currency,
-        func.sum(_cdrs.c.net_minor).label("net"),
-        func.sum(_cdrs.c.tax_minor).label("tax"),
-        func.count().label("rows"),
-    ).group_by(_cdrs.c.operator_id, _cdrs.c.currency)
-    looked_at = 0
-    for row in await reader.rows(billed):
-        looked_at += row["rows"]
-        for codes, name in ((_EARNED, "net"), ((Code.VAT,), "tax")):
-            held = await _held(reader, row["operator_id"], row["currency"], codes)
-            if held != row[name]:
-                place = f"{'/'.join(codes)} {row['currency']}"
-                return Verdict(code, title, looked_at, Broken("cdr", place, name, str(row[name]), str(held)))
+    sums = (func.sum(_cdrs.c.net_minor).label("net"), func.sum(_cdrs.c.tax_minor).label("tax"), func.count().label("n"))
+    at = (_cdrs.c.operator_id, _cdrs.c.currency)
+    rows = {(row["operator_id"], row["currency"]): row for row in await reader.rows(select(*at, *sums).group_by(*at))}
+    looked_at = sum(row["n"] for row in rows.values())
+    for codes, name in ((_EARNED, "net"), ((Code.VAT,), "tax")):
+        held = await _held(reader, codes)
+        for key in sorted(held.keys() | rows.keys(), key=str):
+            billed, found = int(rows[key][name]) if key in rows else 0, held.get(key, 0)
+            if billed != found:
+                place = f"{'/'.join(codes)} {key[1]}"
+                return Verdict(code, title, looked_at, Broken("cdr", place, name, str(billed), str(found)))
     return Verdict(code, title, looked_at)
 
 
@@ -66,14 +62,16 @@ async def completed_is_billed(reader: Reader) -> Verdict:
     return Verdict(code, title, looked_at)
 
 
-async def _held(reader: Reader, operator: object, currency: str, codes: tuple[Code, ...]) -> int:
+async def _held(reader: Reader, codes: tuple[Code, ...]) -> dict[tuple[object, str], int]:
+    """What lies in accounts of these codes, by operator and currency."""
     of_account = and_(_accounts.c.operator_id == _entries.c.operator_id, _accounts.c.id == _entries.c.account_id)
     statement = (
-        select(func.sum(_entries.c.amount_minor))
-        .join(_accounts, of_account)
-        .where(_accounts.c.operator_id == operator, _accounts.c.currency == currency, _accounts.c.code.in_(codes))
+        select(_accounts.c.operator_id, _accounts.c.currency, func.sum(_entries.c.amount_minor).label("sum"))
+        .join(_entries, of_account)
+        .where(_accounts.c.code.in_(codes))
+        .group_by(_accounts.c.operator_id, _accounts.c.currency)
     )
-    return int(await reader.scalar(statement) or 0)
+    return {(row["operator_id"], row["currency"]): int(row["sum"]) for row in await reader.rows(statement)}
 
 
 CHECKS: tuple[Check, ...] = (earned_is_billed, completed_is_billed)

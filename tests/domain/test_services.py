@@ -1,0 +1,285 @@
+"""The whole domain at work: whatever is done in whatever order, every book agrees; whoever tampers is found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+
+import pytest
+from sqlalchemy import column, literal_column, select, table, text
+
+from domain.database import Database
+from domain.disputes import Dispute, DisputeReason
+from domain.drivers import Driver
+from domain.errors import DomainError
+from domain.ledger import Verdict
+from domain.services import CHECKS, audit
+from domain.sessions import CDR, ChargingSession, ChargingSessionStatus, CommandState, Declared, Reply, TokenName
+from domain.sessions.models import ChargerCommand
+from domain.wallets import Wallet
+from tests.domain.sessions.stage import (
+    ACTIVE,
+    CAUSE,
+    COMPLETED,
+    INVALID,
+    NOON,
+    Stage,
+    built,
+    card,
+    component,
+    euro,
+    tariff,
+)
+
+FOREIGN = TokenName(("DE", "MSP"), "X", None, is_app=False)
+
+
+@pytest.fixture
+async def stage(database: Database) -> Stage:
+    return await built(database)
+
+
+class Day:
+    """A random day: each step is one of the things that can happen, refusals included."""
+
+    def __init__(self, stage: Stage, seed: int, drivers: list[Driver]) -> None:
+        self.stage, self.dice, self.drivers = stage, Random(seed), drivers
+        self.done: list[str] = []
+        self.started = 0
+
+    async def step(self) -> None:
+        """Two things at once, so that they meet in the store."""
+        happenings: list[Callable[[], Awaitable[object]]] = [
+            self.plugs_in, self.plugs_in, self.goes_on, self.goes_on, self.goes_on, self.ends, self.ends, self.ends,
+            self.starts, self.answers, self.stops, self.bills, self.disputes, self.decides, self.decides, self.tops_up,
+            self.reprices, self.pushes_on,
+        ]  # fmt: skip
+        self.stage.clock.advance(timedelta(minutes=self.dice.randrange(20)))
+        chosen = [self.dice.choice(happenings) for _ in range(2)]
+        told = await asyncio.gather(*(happening() for happening in chosen), return_exceptions=True)
+        for happening, outcome in zip(chosen, told, strict=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, DomainError):
+                raise outcome
+            self.done.append(f"{happening.__name__}: {type(outcome).__name__}")
+
+    async def one(self, *statuses: ChargingSessionStatus) -> ChargingSession | None:
+        found = [one for one in await self.stage.all(ChargingSession) if one.status in statuses and one.ocpi_id]
+        return self.dice.choice(found) if found else None
+
+    def minutes(self) -> int:
+        return (self.stage.clock.now() - NOON) // timedelta(minutes=1)
+
+    async def plugs_in(self) -> None:
+        self.started += 1
+        site = self.dice.choice(["L1", "L1", "L9"])
+        token = self.dice.choice([card("driver"), card("poor"), FOREIGN])
+        facts = {"token": token, "location": site, "started_at": self.stage.clock.now()}
+        party = self.stage.cpo if site == "L1" else self.stage.biller
+        await self.stage.record(self.stage.push(f"S{self.started}", ACTIVE, self.minutes(), 0, **facts), party)
+
+    async def told(self, status: str) -> None:
+        session = await self.one(
+            ChargingSessionStatus.CHARGING, ChargingSessionStatus.PARKED, ChargingSessionStatus.STOPPING
+        )
+        if session is None or session.ocpi_id is None:
+            return
+        known = {"ends": COMPLETED, "fails": INVALID}.get(status)
+        wh = session.energy_wh + self.dice.choice([-1, 0, 500, 5000, 40_000])
+        party = await self.stage.services.partners.party(self.stage.operator, session.party_id)
+        await self.stage.record(self.stage.patch(session.ocpi_id, known, self.minutes(), wh), party)
+
+    async def goes_on(self) -> None:
+        await self.told("goes on")
+
+    async def ends(self) -> None:
+        await self.told(self.dice.choice(["ends", "ends", "ends", "fails"]))
+
+    async def starts(self) -> None:
+        driver = self.dice.choice(self.drivers)
+        self.stage.line.replies = [self.dice.choice(list(Reply))]
+        quote = await self.stage.quote(driver, self.dice.randrange(2))
+        session = await self.stage.start(f"k{self.dice.randrange(4)}", quote=quote)
+        if session.ocpi_id is None and self.dice.random() < 0.7:
+            self.started += 1
+            reference = session.authorization_reference
+            facts = {"authorization_reference": reference, "started_at": self.stage.clock.now()}
+            push = self.stage.push(f"S{self.started}", ACTIVE, self.minutes(), 0, **facts)
+            await self.stage.record(push)
+
+    async def answers(self) -> None:
+        orders = [order for order in await self.stage.all(ChargerCommand) if order.state is not CommandState.NOTED]
+        if orders:
+            order = self.dice.choice(orders)
+            result = self.dice.choice(["ACCEPTED", "REJECTED"])
+            await self.stage.services.orders.conclude(self.stage.cpo, order.id, result)
+
+    async def stops(self) -> None:
+        session = await self.one(*ChargingSessionStatus)
+        if session is not None:
+            await self.stage.services.charging.stop(self.stage.operator, session.driver_id, session.id)
+
+    async def bills(self) -> None:
+        session = await self.one(*ChargingSessionStatus)
+        if session is not None and session.started_at and session.ocpi_id:
+            net = self.dice.randrange(3000)
+            total = Declared(euro(net), euro(net + net * 19 // 100))
+            ends = max(self.stage.clock.now(), session.started_at)
+            facts = {"started_at": session.started_at, "ended_at": ends, "total": total}
+            push = self.stage.bill(f"C{session.ocpi_id}", session.ocpi_id, net, total.gross.minor, **facts)
+            await self.stage.services.recording.bill(self.stage.biller, push, CAUSE)
+
+    async def disputes(self) -> None:
+        bills = [cdr for cdr in await self.stage.all(CDR) if cdr.driver_id is not None]
+        if bills:
+            cdr = self.dice.choice(bills)
+            amount = self.dice.choice([None, euro(1), euro(100)])
+            assert cdr.driver_id is not None
+            await self.stage.services.disputes.submit(
+                cdr.operator_id,
+                cdr.driver_id,
+                cdr.session_id,
+                DisputeReason.OTHER,
+                "It was wrong.",
+                amount,
+                str(cdr.id),
+            )
+
+    async def decides(self) -> None:
+        open_ = [dispute for dispute in await self.stage.all(Dispute) if not dispute.is_decided]
+        if open_:
+            dispute, desk = self.dice.choice(open_), self.stage.services.disputes
+            refund = euro(self.dice.randrange(1, dispute.disputed_minor + 1))
+            at, key = (dispute.operator_id, dispute.id, dispute.revision), f"u{self.dice.randrange(99)}"
+            if self.dice.random() < 0.2:
+                await desk.reject(*at, "No.", "agent")
+            else:
+                await desk.uphold(*at, self.dice.choice([refund, dispute.disputed]), "Yes.", "agent", key)
+
+    async def tops_up(self) -> None:
+        await self.stage.fund(self.dice.choice(self.drivers), self.dice.randrange(1, 2000))
+
+    async def reprices(self) -> None:
+        raw = tariff(
+            "STANDARD",
+            component("ENERGY", str(self.dice.randrange(90) / 100), self.dice.choice([7, 19])),
+            component("FLAT", "0.99", 7),
+            component("PARKING_TIME", "3.33"),
+        )
+        await self.stage.services.tariffs.publish(self.stage.operator, self.stage.cpo.id, raw)
+
+    async def pushes_on(self) -> None:
+        await self.stage.services.orders.push_on(self.stage.operator)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_every_book_agrees_after_any_day(stage: Stage, seed: int) -> None:
+    day = Day(stage, seed, [stage.driver, await stage.rich_driver("poor", 700)])
+    for _ in range(30):
+        await day.step()
+    await stage.audited()
+    kinds = {line.split(":")[0] for line in day.done}
+    assert len(kinds) > 8, day.done
+    assert await stage.all(CDR), day.done
+
+
+async def test_the_books_of_an_empty_store_agree(database: Database) -> None:
+    async with database.snapshot() as reader:
+        verdicts = await audit(reader)
+    assert [verdict.broken for verdict in verdicts] == [None] * len(CHECKS)
+
+
+# --- whoever tampers is found -------------------------------------------------------------------------------------
+
+ON_SQLITE = select(column("name")).select_from(table("sqlite_master")).where(column("type") == "trigger")
+ON_POSTGRESQL = (
+    select(column("tgname").label("name"), literal_column("tgrelid::regclass::text").label("on"))
+    .select_from(table("pg_trigger"))
+    .where(column("tgname") == "written_once")
+)
+TAMPERED = [
+    ("postings_sum_to_zero", "UPDATE ledger_entry SET amount_minor = amount_minor * 2 WHERE account_version IS NULL"),
+    ("postings_sum_to_zero", "UPDATE ledger_transfer SET amount_minor = amount_minor + 1"),
+    ("postings_sum_to_zero", "DELETE FROM ledger_entry WHERE account_version IS NULL"),
+    (
+        "balances_are_sums",
+        "UPDATE ledger_account SET balance_minor = balance_minor + 1 WHERE code = 'wallet_available'",
+    ),
+    ("balances_are_sums", "UPDATE ledger_entry SET balance_after_minor = balance_after_minor + 1"),
+    ("balances_are_sums", "UPDATE ledger_entry SET account_version = account_version + 7"),
+    ("kept_balances_are_complete", "UPDATE ledger_account SET version = version + 1 WHERE code = 'wallet_held'"),
+    ("kept_balances_are_complete", "DELETE FROM ledger_entry WHERE account_version > 1"),
+    (
+        "balances_are_in_bounds",
+        "UPDATE ledger_account SET floor_minor = NULL, balance_minor = -1 WHERE code = 'wallet_available'",
+    ),
+    (
+        "balances_are_in_bounds",
+        "UPDATE ledger_account SET ceiling_minor = NULL, balance_minor = 1 WHERE code = 'wallet_receivable'",
+    ),
+    ("documents_are_whole", "UPDATE document SET number = number + 1"),
+    ("documents_are_whole", "UPDATE document SET content = content || ' '"),
+    ("held_is_what_holds_hold", "UPDATE hold SET raised_minor = raised_minor + 1 WHERE status = 'open'"),
+    ("holds_are_what_their_events_say", "UPDATE hold_event SET amount_minor = amount_minor + 1 WHERE kind = 'open'"),
+    ("holds_are_what_their_events_say", "UPDATE hold_event SET amount_minor = amount_minor + 1 WHERE kind = 'capture'"),
+    ("holds_are_what_their_events_say", "UPDATE hold SET version = version + 1"),
+    ("holds_are_what_their_events_say", "DELETE FROM hold_event WHERE kind = 'capture'"),
+    ("statements_chain", "UPDATE wallet_entry SET amount_minor = amount_minor - 1"),
+    ("statements_chain", "UPDATE wallet_entry SET sequence = sequence + 1 WHERE sequence = 3"),
+    ("statements_chain", "DELETE FROM wallet_entry WHERE sequence = 1"),
+    ("totals_are_balances", "UPDATE wallet SET total_minor = total_minor + 1"),
+    ("earned_is_billed", "UPDATE cdr SET net_minor = net_minor + 1"),
+    ("earned_is_billed", "UPDATE cdr SET tax_minor = tax_minor - 1 WHERE kind = 'credit'"),
+    ("earned_is_billed", "DELETE FROM cdr WHERE kind <> 'original'"),
+    ("earned_is_billed", "UPDATE ledger_entry SET amount_minor = amount_minor + 1 WHERE account_version IS NULL"),
+    ("earned_is_billed", "UPDATE cdr SET currency = 'SEK'"),
+    ("completed_is_billed", "UPDATE charging_session SET net_minor = net_minor + 1 WHERE status = 'completed'"),
+    ("completed_is_billed", "UPDATE charging_session SET status = 'failed' WHERE status = 'completed'"),
+    ("completed_is_billed", "UPDATE charging_session SET status = 'completed' WHERE status = 'charging'"),
+    ("completed_is_billed", "UPDATE cdr SET kind = 'replacement' WHERE kind = 'original'"),
+]
+
+
+@pytest.fixture
+async def lived_in(stage: Stage) -> Stage:
+    """Two bills, one given back in part, a session that runs, and no trigger that keeps rows as they are."""
+    first = await stage.charged("S1")
+    await stage.charged("S2")
+    await stage.record(stage.push("S3", ACTIVE, 0, 0))
+    disputes, at = stage.services.disputes, stage.operator
+    words = (DisputeReason.OTHER, "It was wrong.", None, "d1")
+    dispute = await disputes.submit(at, stage.driver.id, first.id, *words)
+    await disputes.uphold(at, dispute.id, dispute.revision, euro(300), "Yes.", "agent", "u1")
+    await stage.audited()
+    async with stage.database.transaction() as tx:
+        for trigger in await tx.rows(ON_SQLITE if stage.database.is_sqlite else ON_POSTGRESQL):
+            on = "" if stage.database.is_sqlite else f" ON {trigger['on']}"
+            await tx.execute(text(f"DROP TRIGGER {trigger['name']}{on}"))
+    return stage
+
+
+async def verdicts(stage: Stage) -> dict[str, Verdict]:
+    async with stage.database.snapshot() as reader:
+        return dict(zip((check.__name__ for check in CHECKS), await audit(reader), strict=True))
+
+
+@pytest.mark.parametrize(("check", "crime"), TAMPERED)
+async def test_whoever_tampers_is_found(lived_in: Stage, check: str, crime: str) -> None:
+    assert [verdict.broken for verdict in (await verdicts(lived_in)).values()] == [None] * len(CHECKS)
+    async with lived_in.database.transaction() as tx:
+        await tx.execute(text(crime))
+    verdict = (await verdicts(lived_in))[check]
+    assert verdict.broken is not None
+    assert verdict.looked_at > 0
+    assert verdict.broken.expected != verdict.broken.found
+
+
+def test_every_check_is_tried() -> None:
+    assert {check for check, _ in TAMPERED} == {check.__name__ for check in CHECKS}
+
+
+async def test_what_is_assembled_is_closed(database: Database) -> None:
+    stage = await built(database)
+    assert await stage.all(Wallet)
+    await stage.services.close()
