@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import cyclopts
 import httpx2
 import orjson
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -27,6 +27,7 @@ from api.auth import RefusedInProduction, issue_development_token
 from api.demo_world import home_operator
 from api.logs import configure
 from api.serving import PortTaken, bound, serve, work
+from api.serving import run as run_process
 from api.settings import BadSettings, Settings, setting_name
 from api.tabs import Tabs
 from domain.services import audit as audit_
@@ -82,7 +83,7 @@ def serve_() -> None:
             tabs = Tabs(settings, house.clock) if settings.graphiql else ()
             await serve(house, tabs, line, health)
 
-    asyncio.run(run())
+    run_process(run())
 
 
 @app.command
@@ -95,7 +96,7 @@ def worker() -> None:
         async with opened(settings) as house:
             await work(house, health)
 
-    asyncio.run(run())
+    run_process(run())
 
 
 @app.command
@@ -116,7 +117,7 @@ def replay(
     file: Path,
     *,
     speed: str = "max",
-    limit: int | None = None,
+    limit: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     url: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:

@@ -58,6 +58,12 @@ async def work(house: House, health: socket.socket) -> None:
             await chores
 
 
+def run(main: Coroutine[None, None, None]) -> None:
+    """Run a process on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=uvicorn.Config("", loop="auto").get_loop_factory()) as runner:
+        runner.run(main)
+
+
 class _Server(uvicorn.Server):
     """Leaves signals to the process, which has more than one server: see `_until_told`."""
 

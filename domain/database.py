@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from socket import gaierror
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Executable, RowMapping, Select, and_, event, insert, select, update
+from sqlalchemy import Executable, RowMapping, Select, bindparam, event, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -55,8 +55,8 @@ class Reader:
 
     async def find(self, model: type[Record], *, lock: bool = False, **columns: object) -> Record | None:
         """The record with these column values; `lock` keeps others from changing it until the end."""
-        statement = select(table_of(model)).where(_equal(model, columns)).limit(1)
-        found = await self.row(statement.with_for_update() if lock else statement)
+        statement = _finding(model, tuple(columns), lock=lock)
+        found = (await self._connection.execute(statement, columns)).mappings().first()
         return None if found is None else _record(model, found)
 
     async def list(self, model: type[Record], statement: Select[Any]) -> list[Record]:
@@ -80,16 +80,14 @@ class Transaction(Reader):
 
     async def insert_once(self, record: SQLModel) -> bool:
         """Insert unless a unique key is taken; a concurrent twin waits for the first. True if inserted."""
-        table = table_of(type(record))
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values(**record.model_dump()).on_conflict_do_nothing()
-        return (await self._connection.execute(statement.returning(table.c.operator_id))).first() is not None
+        statement = _inserting(type(record), self._connection.dialect.name)
+        return (await self._connection.execute(statement, record.model_dump())).first() is not None
 
     async def change(self, model: type[Record], where: Mapping[str, object], **values: Any) -> Record | None:
         """Update the one row that has these column values; the record as it is now, or None if there was none."""
-        table = table_of(model)
-        statement = update(table).where(_equal(model, where)).values(**values).returning(*table.c)
-        changed = await self.row(statement)
+        statement = _changing(model, tuple(where))
+        given = values | {f"where_{name}": value for name, value in where.items()}
+        changed = (await self._connection.execute(statement, given)).mappings().first()
         return None if changed is None else _record(model, changed)
 
     async def execute(self, statement: Executable, values: Sequence[Mapping[str, Any]] | None = None) -> None:
@@ -203,9 +201,26 @@ def _record(model: type[Record], row: RowMapping) -> Record:
     return record
 
 
-def _equal(model: type[SQLModel], columns: Mapping[str, object]) -> Any:
+@functools.lru_cache(maxsize=1024)
+def _finding(model: type[SQLModel], names: tuple[str, ...], *, lock: bool) -> Select[Any]:
+    # Building a statement costs more than running it; those of a model and its columns are few.
     table = table_of(model)
-    return and_(*(table.c[name] == value for name, value in columns.items()))
+    statement = select(table).where(*(table.c[name] == bindparam(name) for name in names)).limit(1)
+    return statement.with_for_update() if lock else statement
+
+
+@functools.lru_cache(maxsize=1024)
+def _inserting(model: type[SQLModel], dialect: str) -> Executable:
+    table = table_of(model)
+    builder = postgresql if dialect == "postgresql" else sqlite
+    statement: Executable = builder.insert(table).on_conflict_do_nothing().returning(table.c.operator_id)
+    return statement
+
+
+@functools.lru_cache(maxsize=1024)
+def _changing(model: type[SQLModel], names: tuple[str, ...]) -> Executable:
+    table = table_of(model)
+    return update(table).where(*(table.c[name] == bindparam(f"where_{name}") for name in names)).returning(*table.c)
 
 
 def _sqlite_engine(url: str, *, connections: int, read_only: bool) -> AsyncEngine:

@@ -18,22 +18,8 @@ from sqlmodel import SQLModel
 import migrations
 from domain.database import Database
 from domain.disputes import DisputeReason
-from tests.domain.sessions.stage import Stage, built, euro, everything
+from tests.domain.sessions.stage import WRITTEN_ONCE, Stage, built, euro, everything
 
-WRITTEN_ONCE = {
-    "cdr",
-    "dispute_event",
-    "document",
-    "hold_event",
-    "ledger_entry",
-    "ledger_posting",
-    "ledger_transfer",
-    "meter_reading",
-    "psp_delivery",
-    "quote",
-    "tariff_edition",
-    "wallet_entry",
-}
 PARTIAL = {"cdr_original": "original", "charging_session_pending": "pending", "hold_open_session": "open"}
 
 

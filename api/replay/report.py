@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from api.replay.recorded import CURRENCY, Quirk, Recorded
+from api.replay.recorded import CURRENCY, Recorded
 from domain.money import Money
 
 FIRST_LINES = 5
@@ -105,8 +105,8 @@ class Tally:
     cdrs_known: int = 0
     billed: Money = field(default_factory=lambda: Money.zero(CURRENCY))
     messages: int = 0
-    _refused: dict[str, list[int]] = field(default_factory=dict)
-    _quirks: dict[str, list[int]] = field(default_factory=dict)
+    _refused: dict[str, Counted] = field(default_factory=dict)
+    _quirks: dict[str, Counted] = field(default_factory=dict)
 
     def session(self, *, created: bool) -> None:
         """The gateway has the session."""
@@ -146,26 +146,26 @@ class Tally:
             cdrs_created=self.cdrs_created,
             cdrs_known=self.cdrs_known,
             billed=self.billed,
-            refused=_counted(self._refused),
-            quirks=_counted(self._quirks, tuple(quirk.value for quirk in Quirk)),
+            refused=_ranked(self._refused),
+            quirks=_ranked(self._quirks),
             messages=self.messages,
             retries=retries,
             milliseconds=milliseconds,
         )
 
 
-def _note(notes: dict[str, list[int]], reason: str, line: int) -> None:
-    """`[count, first lines …]` of a reason, one more."""
-    noted = notes.setdefault(reason, [0])
-    noted[0] += 1
-    if len(noted) <= FIRST_LINES:
-        noted.append(line)
+def _note(notes: dict[str, Counted], reason: str, line: int) -> None:
+    """A reason once more; rows end in another order than they stand in."""
+    before = notes.get(reason, Counted(0, ()))
+    lines = before.lines
+    if len(lines) < FIRST_LINES or line < lines[-1]:
+        lines = tuple(sorted((*lines, line))[:FIRST_LINES])
+    notes[reason] = Counted(before.count + 1, lines)
 
 
-def _counted(notes: Mapping[str, list[int]], order: tuple[str, ...] = ()) -> dict[str, Counted]:
-    """By a given order, or the most frequent first."""
-    names = [name for name in order if name in notes] or sorted(notes, key=lambda name: (-notes[name][0], name))
-    return {name: Counted(notes[name][0], tuple(sorted(notes[name][1:]))) for name in names}
+def _ranked(notes: Mapping[str, Counted]) -> dict[str, Counted]:
+    """The most frequent first."""
+    return dict(sorted(notes.items(), key=lambda item: (-item[1].count, item[0])))
 
 
 def _plain(counts: Mapping[str, Counted]) -> dict[str, object]:

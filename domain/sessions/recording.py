@@ -136,8 +136,7 @@ class RecordingService:
         now = self._clock.now()
         reading = _reading(session, push, now)
         log = await self._log(tx, session)
-        started_at = (push.started_at if push.replaces else None) or session.started_at or push.started_at
-        started_at = started_at or push.last_updated
+        started_at = push.started_at or session.started_at or push.last_updated
         ended_at = push.ended_at or session.ended_at
         if ended_at is not None and ended_at < started_at:
             raise InvalidInput("A session cannot end before it started.", ("end_date_time",))

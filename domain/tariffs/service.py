@@ -20,6 +20,7 @@ from domain.tariffs.tariff import Tariff, parse_tariff
 
 _editions = table_of(TariffEdition)
 _published = table_of(PublishedTariff)
+MOST_REMEMBERED = 512
 
 
 class TariffService:
@@ -29,6 +30,7 @@ class TariffService:
         self._database = database
         self._clock = clock
         self._ids = ids
+        self._editions: dict[tuple[OperatorId, TariffId], TariffEdition] = {}
 
     @retried
     async def publish(self, operator: OperatorId, owner: PartyId, raw: Mapping[str, object]) -> TariffEdition:
@@ -77,10 +79,15 @@ class TariffService:
             return await self._offered(reader, operator, set(names))
 
     async def edition(self, reader: Reader, operator: OperatorId, edition: TariffId) -> TariffEdition:
-        """One edition that is known to exist."""
-        found = await reader.find(TariffEdition, operator_id=operator, id=edition)
-        assert found is not None, f"edition {edition} is referred to and must be there"
-        return found
+        """One edition that is known to exist; it never changes, so it is read once."""
+        known = self._editions.get((operator, edition))
+        if known is None:
+            known = await reader.find(TariffEdition, operator_id=operator, id=edition)
+            assert known is not None, f"edition {edition} is referred to and must be there"
+            self._editions[operator, edition] = known
+            if len(self._editions) > MOST_REMEMBERED:
+                del self._editions[next(iter(self._editions))]
+        return known
 
     async def editions(self, operator: OperatorId, ids: Sequence[TariffId]) -> list[TariffEdition]:
         """Those of these editions that exist; for loaders."""
@@ -119,7 +126,7 @@ def tariff_of(edition: TariffEdition) -> Tariff:
     return _parsed(edition.content)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=MOST_REMEMBERED)
 def _parsed(content: str) -> Tariff:
     # An edition never changes, so its text names its value.
     return parse_tariff(json.loads(content, parse_float=Decimal))

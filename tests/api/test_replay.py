@@ -182,6 +182,8 @@ async def test_nothing_is_lost_and_everything_is_counted(world: World) -> None:
     assert {line for counted in report.refused.values() for line in counted.lines} == REFUSED_LINES
     assert (report.sessions_created, report.sessions_known) == (23, 0)
     assert (report.cdrs_created, report.cdrs_known) == (len(billed()), 0) == (20, 0)
+    no_user = next(counted for reason, counted in report.quirks.items() if reason.startswith("no user"))
+    assert (no_user.count, no_user.lines) == (4, (3, 7, 13, 35))
     tables = await world.rows()
     assert (tables["charging_session"], tables["cdr"]) == (23, 20)
     assert (tables["party"], tables["location"]) == (1, 4)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from api.replay.recorded import COLUMNS, Quirk, Recorded
 from api.replay.recording_file import BadFile, RefusedRow, rows_of
+from api.replay.report import MOST_REASONS, Counted, Tally
 from api.replay.story import instant, told
 from domain.energy import Energy
 
@@ -214,6 +215,22 @@ def test_parts_of_the_bill_are_told_where_they_were_charged() -> None:
         "total_time_cost": Decimal("0.50"),
         "total_parking_cost": Decimal("1.00"),
     }
+
+
+def test_the_first_lines_of_a_reason_are_the_first_of_the_file_whatever_ends_first() -> None:
+    tally = Tally(7)
+    for line in (9, 3, 8, 7, 2, 5, 4):
+        tally.refuse(line, "a reason")
+    assert tally.report(retries=0, milliseconds=0).refused == {"a reason": Counted(7, (2, 3, 4, 5, 7))}
+
+
+def test_a_gateway_that_words_every_refusal_differently_does_not_fill_the_report() -> None:
+    tally = Tally(1000)
+    for line in range(1000):
+        tally.refuse(line, f"reason {line}")
+    refused = tally.report(retries=0, milliseconds=0).refused
+    assert len(refused) == MOST_REASONS + 1
+    assert sum(counted.count for counted in refused.values()) == 1000
 
 
 def _listed(value: object) -> list[dict[str, object]]:

@@ -50,6 +50,22 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CAUSE = Cause(actor="test", request_id="r-1")
 ACTIVE, COMPLETED, INVALID = TheirStatus.ACTIVE, TheirStatus.COMPLETED, TheirStatus.INVALID
 
+WRITTEN_ONCE = {
+    "cdr",
+    "dispute_event",
+    "document",
+    "hold_event",
+    "ledger_entry",
+    "ledger_posting",
+    "ledger_transfer",
+    "meter_reading",
+    "psp_delivery",
+    "quote",
+    "tariff_edition",
+    "wallet_entry",
+}
+"""Tables whose rows refuse to be changed."""
+
 
 def euro(cents: int) -> Money:
     return Money(cents, "EUR")
