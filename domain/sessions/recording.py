@@ -182,7 +182,7 @@ class RecordingService:
             await self._securing.let_go(tx, session, cause)
             return await self._move(tx, session, to, stop_reason=session.stop_reason or StopReason.FAULT)
         if session.wallet_id is not None:
-            session = await self._keep_up(tx, session, cause, is_over=to is _Status.COMPLETED)
+            session = await self._keep_up(tx, session, cause, is_over=push.status is TheirStatus.COMPLETED)
         if to is _Status.COMPLETED:
             return await self._billing.bill(tx, session, pricing, cause)
         return session if to is session.status else await self._move(tx, session, to)

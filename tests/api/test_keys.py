@@ -54,7 +54,11 @@ def test_a_seal_is_different_each_time() -> None:
     assert "abc" not in KEYS.seal("abc")
 
 
-@pytest.mark.parametrize("sealed", ["", "x", "é", "\udc80", "gAAAAA", KEYS.seal("abc")[:-4], KEYS.seal("abc")[::-1]])
+@pytest.mark.parametrize(
+    "sealed",
+    ["", "x", "é", "\udc80", "gAAAAA", KEYS.seal("abc")[:-4], KEYS.seal("abc")[::-1]],
+    ids=["nothing", "a letter", "no base64", "half a character", "a beginning", "cut", "turned round"],
+)
 def test_what_was_not_sealed_here_does_not_open(sealed: str) -> None:
     with pytest.raises(NotSealedByUs):
         KEYS.open(sealed)
