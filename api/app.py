@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import column, select, table
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
@@ -28,6 +28,7 @@ from api.settings import Settings
 from api.worker import Worker
 from domain.clock import Clock, SystemClock
 from domain.database import Database
+from domain.errors import TryAgain
 from domain.services import Services, assemble
 from domain.sessions import Feed, InProcessFeed
 from resolvers import schema
@@ -37,6 +38,13 @@ ISSUER = "Tallywatt"
 
 class StaleStore(Exception):
     """The store is not at the revision that this code needs."""
+
+
+class StoreAway(Exception):
+    """The store does not answer, or is none."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(f"The store at TALLYWATT_DATABASE_URL cannot be opened: {why}.")
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class House:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[House]:
-    """The services over the store, feed and lines that the settings name. Raises StaleStore."""
+    """The services over the store, feed and lines that the settings name. Raises StaleStore, StoreAway."""
     clock = SystemClock()
     keys = Keys(settings.signing_secret.get_secret_value().encode())
     async with AsyncExitStack() as stack:
@@ -70,6 +78,16 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
         control = OcpiControl(keys, settings.public_url, clock, issuer=ISSUER)
         stack.push_async_callback(control.close)
         yield House(settings, assemble(database, feed, gateway, control, clock), keys, clock, checks)
+
+
+def upgrade(settings: Settings) -> None:
+    """Bring the store to the newest revision; not inside a running loop. Raises StoreAway, UnknownRevision."""
+    try:
+        migrations.upgrade(settings.database_url.get_secret_value())
+    except DBAPIError as error:
+        raise StoreAway(error.orig) from None
+    except OSError as error:
+        raise StoreAway(error.strerror or error) from None
 
 
 def create_app(house: House, tabs: Sequence[playground.Tab] = ()) -> Starlette:
@@ -141,5 +159,9 @@ async def _check_revision(database: Database) -> None:
             found = await reader.scalar(select(_revisions.c.version_num))
     except DatabaseError:
         found = None
+    except DBAPIError as error:
+        raise StoreAway(error.orig) from None
+    except TryAgain as error:
+        raise StoreAway("it does not answer") from error
     if found != needed:
         raise StaleStore(f"The store is at revision {found or 'none'}, {needed} is needed: run `tallywatt db upgrade`.")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Literal
 
 import cyclopts
-import httpx2
 import orjson
 from cyclopts import Parameter, validators
 from rich.console import Console
@@ -22,10 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import migrations
 from api import demo as demo_
 from api import replay as replay_
-from api.app import StaleStore, opened
+from api.app import StaleStore, StoreAway, opened
+from api.app import upgrade as upgrade_
 from api.auth import RefusedInProduction, issue_development_token
-from api.demo_world import home_operator
+from api.demo_world import seed_operator
 from api.logs import configure
+from api.onboarding import BadOnboarding, read
+from api.onboarding import onboard as onboard_
+from api.own_gateway import gateway_at
 from api.serving import PortTaken, bound, serve, work
 from api.serving import run as run_process
 from api.settings import BadSettings, Settings, setting_name
@@ -45,7 +45,9 @@ err = Console(stderr=True)
 _REFUSALS = (
     BadSettings,
     StaleStore,
+    StoreAway,
     PortTaken,
+    BadOnboarding,
     RefusedInProduction,
     demo_.DemoFailed,
     replay_.BadFile,
@@ -54,49 +56,61 @@ _REFUSALS = (
 )
 
 
-def main() -> None:
-    """Run a command; what it refuses is one line, and exit code 1."""
+def main(words: list[str] | None = None) -> None:
+    """Run the command of the command line, or this one; what it refuses is one line, and exit code 1."""
     try:
-        app()
+        app(words)
     except _REFUSALS as refusal:
         err.print(f"tallywatt: {refusal}", style="bold red", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 
 @app.command
-def demo() -> None:
-    """Show everything on this machine: gateway, payment stand-in, charge points, and a session that charges."""
+def demo(
+    *,
+    charge_points_port: Annotated[
+        int,
+        Parameter(env_var="TALLYWATT_DEMO_CHARGE_POINTS_PORT", validator=validators.Number(gte=1, lte=65535)),
+    ] = 8020,
+) -> None:
+    """Show everything on this machine: gateway, payment stand-in, charge points, and a session that charges.
+
+    Parameters
+    ----------
+    charge_points_port
+        Where the simulated charge points listen; the stand-in listens at ADYEN_BASE_URL.
+
+    """
     settings = Settings.from_environment()
     demo_.prepare(settings)
-    asyncio.run(demo_.Demo(settings, out).run())
+    asyncio.run(demo_.Demo(settings, charge_points_port, out).run())
 
 
 @app.command(name="serve")
 def serve_() -> None:
     """Run the gateway; without Redis it is the only process and does the worker's chores, too."""
     settings = _configured()
-    line = bound(settings.bind_host, settings.bind_port)
-    health = bound(*_host_and_port(settings.health_bind))
+    with bound(settings.bind_host, settings.bind_port) as line, bound(*_host_and_port(settings.health_bind)) as health:
 
-    async def run() -> None:
-        async with opened(settings) as house:
-            tabs = Tabs(settings, house.clock) if settings.graphiql else ()
-            await serve(house, tabs, line, health)
+        async def run() -> None:
+            async with opened(settings) as house:
+                tabs = Tabs(settings, house.clock) if settings.graphiql else ()
+                await serve(house, tabs, line, health)
 
-    run_process(run())
+        run_process(run())
 
 
 @app.command
 def worker() -> None:
     """Push unfinished rows on, beside gateways that share a Redis."""
     settings = _configured()
-    health = bound(*_host_and_port(settings.health_bind))
+    with bound(*_host_and_port(settings.health_bind)) as health:
 
-    async def run() -> None:
-        async with opened(settings) as house:
-            await work(house, health)
+        async def run() -> None:
+            async with opened(settings) as house:
+                await work(house, health)
 
-    run_process(run())
+        run_process(run())
 
 
 @app.command
@@ -138,12 +152,12 @@ def replay(
 
     """
     settings = Settings.from_environment()
-    migrations.upgrade(settings.database_url.get_secret_value())
+    upgrade_(settings)
     options = replay_.ReplayOptions(operator=settings.operator_id, speed=_speed(speed), limit=limit)
 
     async def run() -> replay_.ReplayReport:
-        async with opened(settings) as house, _gateway(settings, url) as gateway:
-            await house.services.partners.add_operator(home_operator(settings))
+        async with opened(settings) as house, gateway_at(url, settings) as gateway:
+            await seed_operator(house.services, house.keys, settings)
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             with Progress(*columns, console=err, transient=True) as bar:
                 task = bar.add_task("replay", total=None)
@@ -156,6 +170,19 @@ def replay(
     report = asyncio.run(run())
     text = orjson.dumps(report.as_json()).decode() if json else replay_.report_text(report)
     out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command
+def onboard(file: Path) -> None:
+    """Register the operator, its parties, tariffs and locations from a JSON file; told again nothing changes."""
+    settings = Settings.from_environment()
+    told = read(file)
+
+    async def run() -> None:
+        async with opened(settings) as house:
+            await onboard_(house.services, house.keys, settings.operator_id, told)
+
+    asyncio.run(run())
 
 
 @app.command
@@ -188,7 +215,7 @@ def settings() -> None:
 @db.command
 def upgrade() -> None:
     """Bring the store to the newest revision."""
-    migrations.upgrade(Settings.from_environment().database_url.get_secret_value())
+    upgrade_(Settings.from_environment())
 
 
 @schema.command
@@ -218,52 +245,6 @@ def _speed(text: str) -> Decimal | None:
     if not speed.is_finite() or speed <= 0:
         raise replay_.BadFile("--speed is max, or a number above 0")
     return speed
-
-
-@asynccontextmanager
-async def _gateway(settings: Settings, url: str | None) -> AsyncIterator[str]:
-    """The gateway at `url`, or one of our own for as long as the block lasts."""
-    wanted = url or settings.public_url
-    async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
-        try:
-            await client.get(f"{wanted}/ocpi/versions")
-        except httpx2.HTTPError:
-            if url is not None:
-                raise replay_.GatewayAway(f"No gateway answers at {url}.") from None
-        else:
-            yield wanted
-            return
-    line = bound("127.0.0.1", 0)
-    port = line.getsockname()[1]
-    line.close()
-    more = {
-        "TALLYWATT_BIND_PORT": str(port),
-        "TALLYWATT_PUBLIC_URL": f"http://127.0.0.1:{port}",
-        "TALLYWATT_HEALTH_BIND": "127.0.0.1:0",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "api.cli", "serve", env=os.environ | more, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        await _answering(more["TALLYWATT_PUBLIC_URL"], process)
-        yield more["TALLYWATT_PUBLIC_URL"]
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _answering(url: str, process: asyncio.subprocess.Process) -> None:
-    async with httpx2.AsyncClient(timeout=1, trust_env=False) as client:
-        for _ in range(150):
-            if process.returncode is not None:
-                break
-            try:
-                await client.get(f"{url}/ocpi/versions")
-            except httpx2.HTTPError:
-                await asyncio.sleep(0.1)
-            else:
-                return
-    raise replay_.GatewayAway("A gateway of our own did not come up; `tallywatt serve` says why.")
 
 
 if __name__ == "__main__":

@@ -10,25 +10,25 @@ import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import orjson
 import websockets
 from rich.console import Console
+from sqlalchemy.engine import make_url
 
 import migrations
 from api import tabs
-from api.app import opened
+from api.app import opened, upgrade
 from api.demo_world import CPO, seed, tokens
 from api.serving import bound
-from api.settings import STAND_IN, BadSettings, Settings
+from api.settings import BadSettings, Settings
 from resolvers.principal import Role
 
-CHARGE_POINTS = "http://127.0.0.1:8020"
 SPEED = "60"
-READY_WITHIN_SECONDS = 15
+READY_WITHIN_SECONDS = 60  # it takes three; a busy machine is not a broken one
 TOP_UP_MINOR = "5000"
 
 TOP_UP = """mutation ($input: TopUpWalletInput!) { topUpWallet(input: $input) {
@@ -39,6 +39,7 @@ START = """mutation ($input: StartChargingInput!) { startCharging(input: $input)
   __typename ... on ChargingSession { id } ... on UserError { message } } }"""
 STOP = """mutation ($input: StopChargingInput!) { stopCharging(input: $input) { __typename } }"""
 WALLET = "{ me { wallet { id balance { available { amount minorUnits } } } } }"
+ACTIVE = "{ me { activeSessions { id } } }"
 CONNECTORS = "{ locations(first: 1) { edges { node { evses { connectors { id } } } } } }"
 
 
@@ -47,12 +48,16 @@ class DemoFailed(Exception):
 
 
 class Demo:
-    """The processes, and the driver who charges in them."""
+    """The processes, and the driver who charges in them. The stand-in listens where `adyen_base_url` says."""
 
-    def __init__(self, settings: Settings, console: Console) -> None:
+    def __init__(self, settings: Settings, charge_points_port: int, console: Console) -> None:
+        assert settings.adyen_base_url is not None, "see prepare"
         self._settings = settings
         self._console = console
         self._url = settings.public_url
+        self._stand_in = settings.adyen_base_url
+        self._charge_points = f"http://127.0.0.1:{charge_points_port}"
+        self._logs = settings.var / "logs"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._driver = tabs.token(settings, Role.DRIVER, tabs.DRIVER)
         self._session: str | None = None
@@ -77,27 +82,32 @@ class Demo:
     async def _story(self) -> None:
         self._free_ports()
         async with opened(self._settings) as house:
-            await seed(house.services, house.keys, self._settings, f"{CHARGE_POINTS}/ocpi/2.2.1/commands")
+            await seed(house.services, house.keys, self._settings, f"{self._charge_points}/ocpi/2.2.1/commands")
         self._start()
+        try:
+            await self._show()
+        except (httpx2.HTTPError, websockets.WebSocketException, OSError) as error:
+            raise DemoFailed(f"A process went away ({type(error).__name__}); {self._logs} says why.") from None
+
+    async def _show(self) -> None:
         async with httpx2.AsyncClient(base_url=self._url, timeout=10, trust_env=False) as client:
             await self._ready(client)
             await self._fill_wallet(client)
-            session = await self._charge(client)
-            self._introduce()
-            await self._watch(session)
-            await self._rest()
+            self._session = session = await self._charge(client)
+        self._introduce()
+        await self._watch(session)
+        await self._rest()
 
     def _free_ports(self) -> None:
         bound(self._settings.bind_host, self._settings.bind_port).close()
-        for url in (STAND_IN, CHARGE_POINTS):
-            bound("127.0.0.1", int(url.rpartition(":")[2])).close()
+        for url in (self._stand_in, self._charge_points):
+            bound(*_place(url)).close()
 
     def _start(self) -> None:
         settings, known = self._settings, tokens(self._settings)
-        logs = settings.var / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
         stand_in = {
-            "STANDIN_BIND": STAND_IN.removeprefix("http://"),
+            "STANDIN_BIND": "{}:{}".format(*_place(self._stand_in)),
             "STANDIN_WEBHOOK_URL": f"{self._url}/webhooks/adyen",
             "STANDIN_WEBHOOK_USER": settings.adyen_webhook_user,
             "STANDIN_WEBHOOK_PASSWORD": settings.adyen_webhook_password.get_secret_value(),
@@ -107,7 +117,7 @@ class Demo:
             "STANDIN_BOOKS": str(settings.var / "adyen-stand-in.sqlite3"),
         }
         points = {
-            "CPSIM_BIND": CHARGE_POINTS.removeprefix("http://"),
+            "CPSIM_BIND": "{}:{}".format(*_place(self._charge_points)),
             "CPSIM_GATEWAY": self._url,
             "CPSIM_TOKEN": known.to_gateway,
             "CPSIM_COMMANDS_TOKEN": known.to_charge_points,
@@ -118,12 +128,14 @@ class Demo:
             "CPSIM_POWER_W": "50000",
         }
         gateway = {"TALLYWATT_HEALTH_BIND": "127.0.0.1:0"}
-        self._spawn("gateway", ("-m", "api.cli", "serve"), gateway, logs)
-        self._spawn("adyen-stand-in", ("-m", "simulators.adyen"), stand_in, logs)
-        self._spawn("charge-points", ("-m", "simulators.charge_points"), points, logs)
+        self._spawn("gateway", ("-m", "api.cli", "serve"), gateway)
+        if settings.redis_url is not None:
+            self._spawn("worker", ("-m", "api.cli", "worker"), gateway)
+        self._spawn("adyen-stand-in", ("-m", "simulators.adyen"), stand_in)
+        self._spawn("charge-points", ("-m", "simulators.charge_points"), points)
 
-    def _spawn(self, name: str, command: Sequence[str], more: Mapping[str, str], logs: Path) -> None:
-        with (logs / f"{name}.log").open("wb") as log:
+    def _spawn(self, name: str, command: Sequence[str], more: Mapping[str, str]) -> None:
+        with (self._logs / f"{name}.log").open("wb") as log:
             # In a group of its own, so that Ctrl-C reaches it through us, in order.
             self._processes[name] = subprocess.Popen(  # noqa: S603  our own modules
                 [sys.executable, *command], env=os.environ | dict(more), stdout=log, stderr=log, process_group=0
@@ -132,19 +144,19 @@ class Demo:
     def _alive(self) -> None:
         for name, process in self._processes.items():
             if process.poll() is not None:
-                log = self._settings.var / "logs" / f"{name}.log"
+                log = self._logs / f"{name}.log"
                 raise DemoFailed(f"{name} ended with {process.returncode}; {log} says why.")
 
     async def _ready(self, client: httpx2.AsyncClient) -> None:
         for _ in range(READY_WITHIN_SECONDS * 10):
             self._alive()
             with suppress(httpx2.HTTPError):
-                for url in (STAND_IN, CHARGE_POINTS):
+                for url in (self._stand_in, self._charge_points):
                     (await client.get(f"{url}/healthz")).raise_for_status()
                 await self._ask(client, WALLET)
                 return
             await asyncio.sleep(0.1)
-        raise DemoFailed(f"The processes did not come up; {self._settings.var / 'logs'} says why.")
+        raise DemoFailed(f"The processes did not come up; {self._logs} says why.")
 
     async def _ask(self, client: httpx2.AsyncClient, query: str, **given: object) -> dict[str, Any]:
         body = {"query": query, "variables": {"input": given} if given else {}}
@@ -218,7 +230,6 @@ class Demo:
             await line.recv()
             payload = {"query": query, "variables": {"id": session}}
             await line.send(orjson.dumps({"type": "subscribe", "id": "1", "payload": payload}).decode())
-            self._session = session
             with self._console.status("The car arrives …") as status:
                 async for frame in line:
                     message = orjson.loads(frame)
@@ -241,7 +252,10 @@ class Demo:
             with suppress(httpx2.HTTPError, DemoFailed, OSError):
                 async with httpx2.AsyncClient(base_url=self._url, timeout=3, trust_env=False) as client:
                     await self._ask(client, STOP, sessionId=self._session)
-                    await asyncio.sleep(1)
+                    for _ in range(50):
+                        if not (await self._ask(client, ACTIVE))["me"]["activeSessions"]:
+                            break
+                        await asyncio.sleep(0.1)
         with ExitStack() as ends:
             for process in self._processes.values():
                 ends.callback(_end, process)
@@ -262,15 +276,25 @@ def _line(session: dict[str, Any]) -> str:
     return f"[bold]{cost['amount']} {cost['currency']}[/] · {session['energyKwh']} kWh · {power}"
 
 
+def _place(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "127.0.0.1", parts.port or 80
+
+
 def prepare(settings: Settings) -> None:
-    """Bring the store to the revision that this code needs. Not inside a running loop. Raises DemoFailed."""
+    """Bring the store to the revision that this code needs. Not inside a running loop.
+
+    Raises BadSettings, DemoFailed, StoreAway.
+    """
     if settings.is_production:
         raise BadSettings(["TALLYWATT_ENVIRONMENT is production: the demo takes no real money"])
-    url = settings.database_url.get_secret_value()
+    if settings.adyen_base_url is None:
+        raise BadSettings(["ADYEN_API_KEY is set: the demo pays at its stand-in, so unset it or set ADYEN_BASE_URL"])
     try:
-        migrations.upgrade(url)
+        upgrade(settings)
     except migrations.UnknownRevision as error:
-        hint = url.removeprefix("sqlite+aiosqlite:///")
+        url = make_url(settings.database_url.get_secret_value())
+        where = url.database if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
         raise DemoFailed(
-            f"The store at {hint} was made by another version: {error}. Move it away and run again."
+            f"The store at {where} was made by another version: {error}. Move it away and run again."
         ) from None

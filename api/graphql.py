@@ -2,124 +2,55 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import timedelta
+from json import JSONDecodeError
 from typing import Any
 
 import orjson
 import structlog
-from cross_web import HTTPException
-from graphql import GraphQLError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
-from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData, process_result
-from strawberry.schema.exceptions import CannotGetOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-    Operation,
-)
 from strawberry.types import ExecutionResult
-from strawberry.types.unset import UNSET, UnsetType
+from strawberry.types.graphql import OperationType
 
 from api.askers import Askers
 from api.auth import Unauthenticated, bearer_of
+from api.front import GRAPHQL_JSON, JSON, Refused, admit, operation_of, strict_json
+from api.sockets import Handler, Line, Wire, is_refused
 from domain.clock import Clock
+from domain.errors import TryAgain
 from resolvers.context import Context
-from resolvers.principal import Principal, Role
 from resolvers.schema import GatewaySchema
 
 _log = structlog.get_logger(__name__)
 INIT_WITHIN = timedelta(seconds=5)
 MOST_OPERATIONS = 20
 _STATUS = {
+    "BAD_REQUEST": 400,
+    "LIMIT_EXCEEDED": 400,
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
-    "LIMIT_EXCEEDED": 400,
     "UNAVAILABLE": 503,
 }
-_EXPIRED = 4403
-
-
-class Refused(Exception):
-    """A request that never becomes an operation."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
-@dataclass
-class Line:
-    """What is known of a socket: who opened it. Each operation on it gets a context of its own."""
-
-    connection_params: dict[str, object] = field(default_factory=dict)
-    principal: Principal | None = None
-
-
-class Handler(BaseGraphQLTransportWSHandler[Any, Any]):
-    """`graphql-transport-ws` with a fresh context for each operation, and an end when the credential ends."""
-
-    view: Gateway
-
-    async def run_operation(self, operation: Operation[Any, Any]) -> None:
-        """Run one operation; a request that is refused is an `error` for its id, its neighbours live on."""
-        assert isinstance(self.context, Line)
-        assert self.context.principal is not None
-        try:
-            context = await self.view.askers.context(self.context.principal)
-            results = await self.schema.stream(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=context,
-                operation_name=operation.operation_name,
-            )
-            async with aclosing(results):
-                await self._send_result_stream(operation, results)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
-        except CannotGetOperationTypeError as error:
-            refusal = GraphQLError(error.as_http_error_reason(), extensions={"code": "BAD_REQUEST"})
-            await operation.send_initial_errors([refusal])
-        finally:
-            self.operations.pop(operation.id, None)
-
-    @staticmethod
-    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        del error
-        return None
-
-    async def handle_connection_init(self, message: Any) -> None:
-        """Once the caller is known, the socket lives as long as the credential."""
-        await super().handle_connection_init(message)
-        if self.connection_acknowledged and isinstance(self.context, Line) and self.context.principal is not None:
-            left = (self.context.principal.expires_at - self.view.clock.now()).total_seconds()
-            self._ending = asyncio.create_task(self._end_after(left))
-
-    async def shutdown(self) -> None:
-        """Give back what the socket held."""
-        ending: asyncio.Task[None] | None = getattr(self, "_ending", None)
-        if ending is not None:
-            ending.cancel()
-        await super().shutdown()
-
-    async def _end_after(self, seconds: float) -> None:
-        await asyncio.sleep(max(0, seconds))
-        with suppress(RuntimeError):  # the peer may have gone first
-            await self.websocket.close(code=_EXPIRED, reason="Credential expired")
+_HEADERS = {
+    401: {"www-authenticate": "Bearer"},
+    405: {"allow": "POST"},
+    503: {"retry-after": "1"},
+}
 
 
 class Gateway(GraphQL[Any, None]):
     """`/graphql` over HTTP and WebSocket."""
 
     graphql_transport_ws_handler_class = Handler
+    websocket_adapter_class = Wire
 
     def __init__(
         self,
@@ -148,41 +79,39 @@ class Gateway(GraphQL[Any, None]):
         if scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request, media = Request(scope, receive), JSON
         try:
-            _admit(request)
+            media = admit(request.method, request.headers)
             request._body = await self._bounded(request)  # noqa: SLF001  read once, within its bound
             response = await self.run(request)
+        except ClientDisconnect:
+            return
         except Refused as refusal:
-            response = _refusal(refusal.status, refusal.code, str(refusal))
+            response = _refusal(refusal)
         except Unauthenticated as refusal:
             _log.info("credential refused", reason=refusal.reason)
-            response = _refusal(401, "UNAUTHENTICATED", "The credential is missing, wrong or expired; sign in again.")
-        except HTTPException as refusal:
-            response = _refusal(refusal.status_code, "BAD_REQUEST", refusal.reason)
+            told = Refused(401, "UNAUTHENTICATED", "The credential is missing, wrong or expired; sign in again.")
+            response = _refusal(told, {"www-authenticate": 'Bearer error="invalid_token"'})
+        except TryAgain as refusal:
+            response = _refusal(Refused(503, "UNAVAILABLE", str(refusal)))
+        response.headers["content-type"] = f"{media}; charset=utf-8"
         response.headers["cache-control"] = "no-store"
+        response.headers["vary"] = "Accept"
         await response(scope, receive, send)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context | Line:
         """The context of an HTTP request; of a socket only who opened it, told by `connection_init`."""
         del response
         if isinstance(request, WebSocket):
-            return Line()
+            return Line(self.askers, self.clock)
         return await self.askers.context(await self.askers.principal(bearer_of(request.headers.get("authorization"))))
 
-    async def on_ws_connect(self, context: Any) -> UnsetType | dict[str, object] | None:
-        """Check the credential of `connection_init`; sockets need one."""
-        given = context.connection_params.get("authorization", context.connection_params.get("Authorization"))
+    async def parse_http_body(self, request: Any) -> GraphQLRequestData:
+        """The one operation of a request. Raises Refused."""
         try:
-            bearer = bearer_of(given if isinstance(given, str) else None)
-            context.principal = await self.askers.principal(bearer)
-        except Unauthenticated as refusal:
-            _log.info("credential refused", reason=refusal.reason)
-            raise ConnectionRejectionError from None
-        if context.principal.role is Role.GUEST:
-            raise ConnectionRejectionError
-        nothing: UnsetType = UNSET
-        return nothing
+            return operation_of(strict_json(await request.get_body()))
+        except JSONDecodeError:
+            raise Refused(400, "BAD_REQUEST", "The body is not JSON, or not all of it.") from None
 
     async def execute_single(
         self,
@@ -193,31 +122,43 @@ class Gateway(GraphQL[Any, None]):
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
-        """Run an operation; some refusals are also a status of HTTP."""
-        result = await super().execute_single(request, request_adapter, sub_response, context, root_value, request_data)
-        codes = [(error.extensions or {}).get("code") for error in result.errors or ()]
-        status = next((_STATUS[code] for code in codes if code in _STATUS), None)
-        if status is not None and result.data is None:
+        """Run a query or a mutation; some refusals are also a status of HTTP. Raises Refused."""
+        del request_adapter, root_value
+        try:
+            result = await self.schema.execute(
+                request_data.query,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=(OperationType.QUERY, OperationType.MUTATION),
+            )
+        except CannotGetOperationTypeError as refusal:
+            raise Refused(400, "BAD_REQUEST", refusal.as_http_error_reason()) from None
+        except InvalidOperationTypeError:
+            raise Refused(400, "BAD_REQUEST", "Subscriptions need a WebSocket.") from None
+        status = _status(result, admit(request.method, request.headers))
+        if status is not None:
             sub_response.status_code = status
+            sub_response.headers.update(_HEADERS.get(status, {}))
         return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """A request that never ran has no `data` key."""
         del request
         response = process_result(result)
-        if result.data is None and not any(error.path for error in result.errors or ()):
+        if is_refused(result):
             response.pop("data", None)
         return response
 
     def decode_json(self, data: str | bytes) -> object:
-        """Strict: no NaN, no lone surrogates, no numbers without end."""
-        return orjson.loads(data)
+        """Strict, for frames as for bodies."""
+        return strict_json(data)
 
     def encode_json(self, data: object) -> str:
         """One encoder for both transports; sockets send text frames."""
         return orjson.dumps(data).decode()
 
-    def _handle_errors(self, errors: list[GraphQLError], response_data: GraphQLHTTPResponse) -> None:
+    def _handle_errors(self, errors: list[Any], response_data: GraphQLHTTPResponse) -> None:
         """The schema has logged what is to be logged."""
 
     async def _bounded(self, request: Request) -> bytes:
@@ -230,17 +171,14 @@ class Gateway(GraphQL[Any, None]):
         return b"".join(chunks)
 
 
-def _admit(request: Request) -> None:
-    if request.method != "POST":
-        raise Refused(405, "BAD_REQUEST", "Send operations by POST.")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise Refused(415, "BAD_REQUEST", "Send operations as application/json.")
+def _status(result: ExecutionResult, media: str) -> int | None:
+    if result.data is not None:
+        return None
+    codes = [(error.extensions or {}).get("code") for error in result.errors or ()]
+    named = next((_STATUS[code] for code in codes if code in _STATUS), None)
+    return 400 if named is None and is_refused(result) and media == GRAPHQL_JSON else named
 
 
-def _refusal(status: int, code: str, message: str) -> Response:
-    body: Mapping[str, object] = {"errors": [{"message": message, "extensions": {"code": code}}]}
-    headers = {"allow": "POST"} if status == 405 else {}  # noqa: PLR2004  Method Not Allowed
-    if status == 401:  # noqa: PLR2004  Unauthorized
-        headers["www-authenticate"] = 'Bearer error="invalid_token"'
-    return Response(orjson.dumps(body), status, headers, "application/json")
+def _refusal(refusal: Refused, headers: dict[str, str] | None = None) -> Response:
+    body = {"errors": [{"message": str(refusal), "extensions": refusal.facts}]}
+    return Response(orjson.dumps(body), refusal.status, headers or _HEADERS.get(refusal.status))

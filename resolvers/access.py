@@ -12,6 +12,7 @@ import strawberry
 from strawberry.schema_directive import Location
 from strawberry.types.base import StrawberryObjectDefinition
 
+from resolvers.describing import describe
 from resolvers.principal import Role
 
 EVERYBODY = frozenset(Role)
@@ -110,7 +111,16 @@ TABLE: Mapping[str, frozenset[Role]] = {
 
 ROOTS = ("Query", "Mutation", "Subscription")
 
-strawberry.enum(Role, description="Kinds of caller.")
+describe(
+    Role,
+    "Kinds of caller.",
+    GUEST="Anybody; no credential is shown.",
+    DRIVER="A person who charges vehicles.",
+    PARTNER="A system of a company that operators work with.",
+    SUPPORT="An agent who helps drivers.",
+    FINANCE="Somebody who looks after money.",
+    OPERATOR="Somebody who runs charge points.",
+)
 
 
 @strawberry.schema_directive(

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import strawberry
 from graphql import GraphQLError
 
 from resolvers.context import Info
 from resolvers.cursors import BadCursor
+from resolvers.principal import Role
 from resolvers.scalars import CursorText
 
-LARGEST_PAGE = 100
+LARGEST_PAGE, LARGEST_PAGE_OF_A_GUEST = 100, 20
 T = TypeVar("T")
+First = Annotated[int, strawberry.argument(description="Items of the page: 1 to 100, for guests 1 to 20.")]
+After = Annotated[
+    CursorText | None, strawberry.argument(description="`endCursor` of the page before; omit for the first page.")
+]
 
 
 @strawberry.type(description="Position of a page in its list.")
@@ -52,8 +57,9 @@ async def page_of(
     keys: Callable[[T], Keys],
 ) -> Page[T]:
     """Up to `first` rows behind `after`; `rows` reads behind keys, `keys` says what a row is behind of."""
-    if not 1 <= first <= LARGEST_PAGE:
-        raise refused("first", f"a page has 1 to {LARGEST_PAGE} items.")
+    largest = LARGEST_PAGE_OF_A_GUEST if info.context.principal.role is Role.GUEST else LARGEST_PAGE
+    if not 1 <= first <= largest:
+        raise refused("first", f"a page has 1 to {largest} items.")
     cursors = info.context.cursors
     try:
         behind = None if after is None else cursors.read(scope, after)

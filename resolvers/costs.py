@@ -7,10 +7,29 @@ from datetime import datetime
 import strawberry
 
 from domain import sessions as domain
+from resolvers.describing import describe
 from resolvers.scalars import Exact, TaxedMoney, Timestamp, UnitPrice
 
-strawberry.enum(domain.Evidence, name="QuantityEvidence", description="Where a quantity comes from.")
-strawberry.enum(domain.CostLineKind, description="What a cost line charges.")
+describe(
+    domain.Evidence,
+    "Where a quantity comes from.",
+    called="QuantityEvidence",
+    METERED="Read from the meter.",
+    INTERPOLATED="Computed between two readings of the meter.",
+    DECLARED="Said by the operator of the charge point, without readings.",
+)
+describe(
+    domain.CostLineKind,
+    "What a cost line charges.",
+    ENERGY="Energy delivered.",
+    TIME="Time charging.",
+    PARKING_TIME="Time plugged in without charging.",
+    FLAT="A fee for the session.",
+    RESERVATION="A reservation.",
+    MIN_PRICE="What is missing to the least a session costs.",
+    MAX_PRICE="What exceeds the most a session costs; negative.",
+    ROUNDING="Fractions of the smallest unit.",
+)
 
 
 @strawberry.type(description="One explained line of a cost.")

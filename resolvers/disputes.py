@@ -1,4 +1,4 @@
-"""Disputes: a driver against a bill, and the desk that decides."""
+"""Disputes: a driver against a bill, its thread, and the desk that decides. What changes one is in complaints."""
 
 from __future__ import annotations
 
@@ -9,32 +9,54 @@ import strawberry
 
 from domain import disputes as domain
 from domain.errors import NotFound as NotThere
-from domain.ids import ChargingSessionId, DisputeId, DriverId
+from domain.ids import DisputeId, DriverId
 from domain.tariffs import parse_instant
-from resolvers.connections import Keys, PageInfo, page_of
+from resolvers.connections import After, First, Keys, PageInfo, page_of
 from resolvers.context import Info
-from resolvers.errors import (
-    AmountNotAllowed,
-    CardDataRefused,
-    CurrencyMismatch,
-    DisputeWindowClosed,
-    IdempotencyConflict,
-    InvalidInput,
-    NotFound,
-    NothingLeftToCredit,
-    SelfDecision,
-    StateConflict,
-)
+from resolvers.describing import describe
 from resolvers.extending import extends
-from resolvers.nodes import Node, fetched_as, global_id, key_of
-from resolvers.scalars import CursorText, Key, Money, MoneyInput, Timestamp
+from resolvers.nodes import Node, fetched_as, global_id, part_fetched_as
+from resolvers.scalars import CursorText, Money, Timestamp
 from resolvers.sessions import ChargingSession
 from resolvers.wallets import Driver
 
-strawberry.enum(domain.DisputeStatus, description="States of a dispute.")
-strawberry.enum(domain.DisputeReason, description="Reasons for a dispute.")
-strawberry.enum(domain.Actor, name="DisputeActor", description="Who acts in a dispute.")
-strawberry.enum(domain.Side, name="TriageSide", description="Sides of a dispute.")
+describe(
+    domain.DisputeStatus,
+    "States of a dispute.",
+    SUBMITTED="Handed in.",
+    TRIAGE="Being checked by machine.",
+    UNDER_REVIEW="An agent is to decide.",
+    UPHELD="Decided for the driver.",
+    PARTLY_UPHELD="Decided for the driver, with less money than was disputed.",
+    REJECTED="Decided for the bill.",
+)
+describe(
+    domain.DisputeReason,
+    "Reasons for a dispute.",
+    NOT_MY_SESSION="Somebody else charged.",
+    CHARGED_TWICE="One session was billed twice.",
+    NEVER_STARTED="No energy was delivered.",
+    DID_NOT_STOP="It went on after the driver had stopped it.",
+    WRONG_ENERGY="The energy on the bill is wrong.",
+    WRONG_PRICE="The price is not the one that was shown.",
+    IDLE_FEE_UNJUSTIFIED="Parking time was charged that should not be.",
+    START_FEE_REPEATED="The fee for the session was charged more than once.",
+    WRONG_VAT_OR_RECEIPT="The tax or the receipt is wrong.",
+    PROMOTION_NOT_APPLIED="A promotion was forgotten.",
+    ROAMING_PRICE="Charging with a foreign operator cost too much.",
+    OTHER="Something else; the statement says what.",
+)
+describe(
+    domain.Actor,
+    "Who acts in a dispute.",
+    called="DisputeActor",
+    DRIVER="The driver.",
+    STAFF="An agent.",
+    SYSTEM="The automatic check.",
+)
+describe(
+    domain.Side, "Sides of a dispute.", "TriageSide", DRIVER="The driver's.", BILL="The bill's.", NEITHER="Neither."
+)
 
 
 @strawberry.type(description="One result of the automatic check of a dispute.")
@@ -67,6 +89,17 @@ class DisputeEvent(Node):
     actor: domain.Actor = strawberry.field(description="Who.")
     status: domain.DisputeStatus = strawberry.field(description="State after it.")
     text: str | None = strawberry.field(description="What was said; null for a mere change of state.")
+
+    @classmethod
+    def of(cls, row: domain.DisputeEvent) -> DisputeEvent:
+        """From the domain."""
+        return cls(
+            id=global_id("DisputeEvent", row.dispute_id, row.number),
+            occurred_at=Timestamp(row.at),
+            actor=row.actor,
+            status=row.status,
+            text=row.text,
+        )
 
 
 @strawberry.type(description="One event of a page.")
@@ -156,7 +189,7 @@ class Dispute(Node):
         ]
 
     @strawberry.field(description="The thread, oldest first.")
-    async def events(self, info: Info, first: int = 20, after: CursorText | None = None) -> DisputeEventConnection:
+    async def events(self, info: Info, first: First = 20, after: After = None) -> DisputeEventConnection:
         """A page of the thread."""
 
         async def rows(behind: Keys | None, limit: int) -> list[domain.DisputeEvent]:
@@ -166,17 +199,8 @@ class Dispute(Node):
             )
 
         page = await page_of(info, f"events:{self.id}", first, after, rows, lambda row: (row.number,))
-        edges = [DisputeEventEdge(cursor=cursor, node=self._event(row)) for cursor, row in page.rows]
+        edges = [DisputeEventEdge(cursor=cursor, node=DisputeEvent.of(row)) for cursor, row in page.rows]
         return DisputeEventConnection(edges=edges, page_info=page.info)
-
-    def _event(self, row: domain.DisputeEvent) -> DisputeEvent:
-        return DisputeEvent(
-            id=strawberry.ID(f"{self.id}.{row.number}"),
-            occurred_at=Timestamp(row.at),
-            actor=row.actor,
-            status=row.status,
-            text=row.text,
-        )
 
 
 @strawberry.type(description="One dispute of a page.")
@@ -203,131 +227,15 @@ class SupportDesk:
     async def disputes(
         self,
         info: Info,
-        first: int = 20,
-        after: CursorText | None = None,
-        statuses: list[domain.DisputeStatus] | None = None,
+        first: First = 20,
+        after: After = None,
+        statuses: Annotated[
+            list[domain.DisputeStatus] | None,
+            strawberry.argument(description="Only in these states; all when omitted."),
+        ] = None,
     ) -> DisputeConnection:
         """A page of the queue."""
         return await _page(info, None, first, after, statuses)
-
-
-@strawberry.input(description="Exactly one thing a dispute can be about.", one_of=True)
-class DisputeSubjectInput:
-    """The subject."""
-
-    session_id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="A session.")
-
-
-@strawberry.input(description="Arguments of `submitDispute`.")
-class SubmitDisputeInput:
-    """What to do."""
-
-    idempotency_key: Key = strawberry.field(description="Makes retries safe.")
-    subject: DisputeSubjectInput = strawberry.field(description="What it is about.")
-    reason: domain.DisputeReason = strawberry.field(description="Why.")
-    statement: str = strawberry.field(description="In the driver's own words, 10 to 4000 characters.")
-    disputed_amount: MoneyInput | None = strawberry.field(
-        default=None, description="Amount called into question; all of it when omitted."
-    )
-
-
-@strawberry.input(description="Arguments of `upholdDispute`.")
-class UpholdDisputeInput:
-    """What to do."""
-
-    idempotency_key: Key = strawberry.field(description="Makes retries safe.")
-    dispute_id: strawberry.ID = strawberry.field(description="Which dispute.")
-    expected_revision: int = strawberry.field(description="The `revision` the agent looked at.")
-    refund: MoneyInput = strawberry.field(
-        description="How much to give back into the driver's wallet, above zero, tax included."
-    )
-    explanation: str = strawberry.field(description="Explanation for the driver.")
-
-
-@strawberry.input(description="Arguments of `rejectDispute`.")
-class RejectDisputeInput:
-    """What to do."""
-
-    dispute_id: strawberry.ID = strawberry.field(description="Which dispute.")
-    expected_revision: int = strawberry.field(description="The `revision` the agent looked at.")
-    explanation: str = strawberry.field(description="Explanation for the driver.")
-
-
-SubmitDisputeResult = Annotated[
-    Dispute
-    | InvalidInput
-    | NotFound
-    | IdempotencyConflict
-    | StateConflict
-    | AmountNotAllowed
-    | CurrencyMismatch
-    | DisputeWindowClosed
-    | CardDataRefused,
-    strawberry.union("SubmitDisputeResult", description="Outcome of `submitDispute`."),
-]
-UpholdDisputeResult = Annotated[
-    Dispute
-    | InvalidInput
-    | NotFound
-    | IdempotencyConflict
-    | StateConflict
-    | AmountNotAllowed
-    | CurrencyMismatch
-    | NothingLeftToCredit
-    | SelfDecision
-    | CardDataRefused,
-    strawberry.union("UpholdDisputeResult", description="Outcome of `upholdDispute`."),
-]
-RejectDisputeResult = Annotated[
-    Dispute | InvalidInput | NotFound | StateConflict | SelfDecision | CardDataRefused,
-    strawberry.union("RejectDisputeResult", description="Outcome of `rejectDispute`."),
-]
-
-
-async def submit_dispute(info: Info, given: SubmitDisputeInput) -> SubmitDisputeResult:
-    """Open a dispute about a bill of one's own."""
-    context = info.context
-    subject = given.subject.session_id
-    path = ("input", "subject", "sessionId")
-    session = ChargingSessionId(key_of("" if subject is None else subject.value, "ChargingSession", *path))
-    opened = await context.services.disputes.submit(
-        context.operator_id,
-        context.me.id,
-        session,
-        given.reason,
-        given.statement,
-        None if given.disputed_amount is None else given.disputed_amount.to_money(),
-        given.idempotency_key,
-    )
-    return Dispute.of(opened)
-
-
-async def uphold_dispute(info: Info, given: UpholdDisputeInput) -> UpholdDisputeResult:
-    """Decide for the driver; verdict and money go together or not at all."""
-    context = info.context
-    decided = await context.services.disputes.uphold(
-        context.operator_id,
-        DisputeId(key_of(given.dispute_id, "Dispute", "input", "disputeId")),
-        given.expected_revision,
-        given.refund.to_money(),
-        given.explanation,
-        context.principal.subject,
-        given.idempotency_key,
-    )
-    return Dispute.of(decided)
-
-
-async def reject_dispute(info: Info, given: RejectDisputeInput) -> RejectDisputeResult:
-    """Decide against the driver."""
-    context = info.context
-    decided = await context.services.disputes.reject(
-        context.operator_id,
-        DisputeId(key_of(given.dispute_id, "Dispute", "input", "disputeId")),
-        given.expected_revision,
-        given.explanation,
-        context.principal.subject,
-    )
-    return Dispute.of(decided)
 
 
 async def _page(
@@ -353,18 +261,32 @@ async def _page(
 
 @fetched_as("Dispute")
 async def _dispute(info: Info, key: UUID) -> Dispute | None:
+    row = await _visible(info, key)
+    return None if row is None else Dispute.of(row)
+
+
+@part_fetched_as("DisputeEvent")
+async def _event(info: Info, key: UUID, number: int) -> DisputeEvent | None:
+    row = await _visible(info, key)
+    if row is None:
+        return None
+    desk = info.context.services.dispute_desk
+    found = await desk.events(row.operator_id, row.id, after=number - 1, limit=1)
+    return next((DisputeEvent.of(event) for event in found if event.number == number), None)
+
+
+async def _visible(info: Info, key: UUID) -> domain.Dispute | None:
     context = info.context
     try:
         owner = context.owner
     except NotThere:
         return None
-    row = await context.services.dispute_desk.dispute(context.operator_id, DisputeId(key), owner)
-    return None if row is None else Dispute.of(row)
+    return await context.services.dispute_desk.dispute(context.operator_id, DisputeId(key), owner)
 
 
 @extends(Driver, "Disputes about the driver's bills, newest first.", name="disputes")
 async def of_driver(
-    root: strawberry.Parent[Driver], info: Info, first: int = 20, after: CursorText | None = None
+    root: strawberry.Parent[Driver], info: Info, first: First = 20, after: After = None
 ) -> DisputeConnection:
     """A page."""
     return await _page(info, root.row.id, first, after, None)

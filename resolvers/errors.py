@@ -13,13 +13,25 @@ from domain import errors as refusals
 from domain.money import Money as Amount
 from domain.partners import EvseStatus
 from resolvers.context import Info
+from resolvers.describing import describe
 from resolvers.nodes import Node, fetch_node
 from resolvers.scalars import Currency, Money, Timestamp
 
-strawberry.enum(EvseStatus, description="States of an EVSE, as in OCPI.")
+describe(
+    EvseStatus,
+    "States of an EVSE, as in OCPI.",
+    AVAILABLE="Free to use.",
+    BLOCKED="A vehicle or something else stands in the way.",
+    CHARGING="In use.",
+    INOPERATIVE="Not working, or not taking orders from an app.",
+    OUTOFORDER="Broken.",
+    PLANNED="Not there yet.",
+    REMOVED="Not there any more.",
+    RESERVED="Kept for somebody.",
+    UNKNOWN="Nobody can tell, or nobody can tell the price.",
+)
 
 
-@strawberry.enum(description="Codes of refusals: the name of the type in capitals.")
 class UserErrorCode(StrEnum):
     """One per type."""
 
@@ -41,6 +53,13 @@ class UserErrorCode(StrEnum):
     NOTHING_LEFT_TO_CREDIT = "NOTHING_LEFT_TO_CREDIT"
     SELF_DECISION = "SELF_DECISION"
     CARD_DATA_REFUSED = "CARD_DATA_REFUSED"
+
+
+describe(
+    UserErrorCode,
+    "Codes of refusals: the name of the type in capitals.",
+    **{code.name: f"Of `{code.title().replace('_', '')}`." for code in UserErrorCode},
+)
 
 
 @strawberry.interface(
@@ -224,6 +243,11 @@ def code_of(kind: type) -> str:
     return "".join(f"_{letter}" if letter.isupper() and at else letter for at, letter in enumerate(name)).upper()
 
 
+def told(refusal: refusals.DomainError) -> str:
+    """Its text; of what is missing, hidden or malformed the same, whoever has noticed it."""
+    return "There is no such object." if isinstance(refusal, refusals.NotFound) else str(refusal)
+
+
 class Refusal:
     """Turns one kind of refusal into its union member."""
 
@@ -236,7 +260,7 @@ class Refusal:
         del field, info
         return self.error_type(
             code=UserErrorCode(code_of(self.error_type)),
-            message=str(exception),
+            message=told(exception),
             path=list(getattr(exception, "path", ())),
             **self._facts(exception),
         )

@@ -13,6 +13,7 @@ from domain.errors import InvalidInput as Invalid
 from domain.errors import NotFound as NotThere
 from domain.ids import TopUpId, WalletId
 from resolvers.context import Info
+from resolvers.describing import describe
 from resolvers.errors import (
     AmountNotAllowed,
     CurrencyMismatch,
@@ -28,10 +29,16 @@ from resolvers.nodes import Node, fetched_as, global_id, key_of
 from resolvers.scalars import Key, Money, MoneyInput, Timestamp, Url
 from resolvers.wallets import Wallet
 
-strawberry.enum(
+describe(
     domain.TopUpStatus,
-    name="PaymentStatus",
-    description="States of a payment; REFUSED and EXPIRED can still become AUTHORISED: the provider's word counts.",
+    "States of a payment; REFUSED and EXPIRED can still become AUTHORISED: the provider's word counts.",
+    called="PaymentStatus",
+    INITIATED="Noted; the provider has not answered.",
+    ACTION_REQUIRED="The driver must do the next step.",
+    PENDING="The provider is at work.",
+    AUTHORISED="The money is in the wallet.",
+    REFUSED="The provider said no.",
+    EXPIRED="Nobody paid in time.",
 )
 
 
@@ -43,11 +50,13 @@ class RedirectAction:
     expires_at: Timestamp = strawberry.field(description="Useless after this.")
 
 
-@strawberry.enum(description="Reasons of failed payments.")
 class PaymentFailureReason(StrEnum):
     """Why."""
 
     REFUSED = "refused"
+
+
+describe(PaymentFailureReason, "Reasons of failed payments.", REFUSED="The provider or the bank said no.")
 
 
 @strawberry.type(description="Why a payment failed.")

@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import strawberry
@@ -15,14 +16,35 @@ from domain.energy import Energy
 from domain.ids import LocationId
 from domain.money import rounded
 from domain.partners import Operator as OperatorRow
-from resolvers.connections import LARGEST_PAGE, refused
+from resolvers.connections import LARGEST_PAGE, After, First, refused
 from resolvers.context import Info
-from resolvers.nodes import Node, global_id, key_of
+from resolvers.describing import describe
+from resolvers.nodes import Node, fetched_as, global_id, key_of
 from resolvers.partners import Location, LocationConnection, locations_page
-from resolvers.scalars import Currency, CursorText, Day, Exact, TaxedMoney, Timestamp, Zone
+from resolvers.principal import Role
+from resolvers.scalars import Currency, Day, Exact, TaxedMoney, Timestamp, Zone
 
-strawberry.enum(domain.Interval, name="RevenueInterval", description="Lengths of a slice.")
-strawberry.enum(domain.Measure, name="RevenueMeasure", description="What sites can be ranked by.")
+describe(
+    domain.Interval,
+    "Lengths of a slice.",
+    called="RevenueInterval",
+    HOUR="An hour.",
+    DAY="A local day.",
+    WEEK="A week from Monday; the first one begins with the period.",
+    MONTH="A calendar month; the first one begins with the period.",
+)
+describe(
+    domain.Measure,
+    "What sites can be ranked by.",
+    called="RevenueMeasure",
+    REVENUE="What was billed, before tax.",
+    ENERGY="Energy delivered.",
+    SESSIONS="Number of sessions.",
+    IDLE_REVENUE="What was billed for parking time, before tax.",
+)
+
+
+EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
 
 @strawberry.type(description="Figures of some sessions; a session counts where it started.")
@@ -86,14 +108,21 @@ class RevenueReport:
         return self._shown(await info.context.services.revenue.totals(self.scope.previous))
 
     @strawberry.field(description="Slices of the period in order, empty ones included; at most 1000.")
-    async def timeline(self, info: Info, by: domain.Interval) -> list[RevenueSlice]:
+    async def timeline(
+        self, info: Info, by: Annotated[domain.Interval, strawberry.argument(description="Length of a slice.")]
+    ) -> list[RevenueSlice]:
         """At local boundaries."""
         slices = await info.context.services.revenue.timeline(self.scope, by, self.zone)
         return [RevenueSlice(start=Timestamp(at), figures=self._shown(figures)) for at, figures in slices]
 
     @strawberry.field(description="Best locations first.")
     async def locations(
-        self, info: Info, rank_by: domain.Measure = domain.Measure.REVENUE, first: int = 10
+        self,
+        info: Info,
+        rank_by: Annotated[
+            domain.Measure, strawberry.argument(description="What makes one better.")
+        ] = domain.Measure.REVENUE,
+        first: Annotated[int, strawberry.argument(description="How many, 1 to 100.")] = 10,
     ) -> list[LocationRevenue]:
         """At most 100."""
         if not 1 <= first <= LARGEST_PAGE:
@@ -133,7 +162,7 @@ class Operator(Node):
         return cls(id=global_id("Operator", row.operator_id), name=row.name, time_zone=Zone(row.time_zone), row=row)
 
     @strawberry.field(description="Its locations, by name.")
-    async def locations(self, info: Info, first: int = 20, after: CursorText | None = None) -> LocationConnection:
+    async def locations(self, info: Info, first: First = 20, after: After = None) -> LocationConnection:
         """A page."""
         return await locations_page(info, first, after)
 
@@ -142,9 +171,11 @@ class Operator(Node):
         self,
         info: Info,
         from_: Annotated[Day, strawberry.argument(name="from", description="First day, in the operator's time zone.")],
-        before: Day,
-        currency: Currency,
-        filter: RevenueFilter | None = None,
+        before: Annotated[Day, strawberry.argument(description="The day after the last.")],
+        currency: Annotated[Currency, strawberry.argument(description="Sessions billed in it count.")],
+        filter: Annotated[
+            RevenueFilter | None, strawberry.argument(description="Which sessions count; all when omitted.")
+        ] = None,
     ) -> RevenueReport:
         """Days are those of the operator's time zone."""
         return _report(self, info, from_, before, currency, filter)
@@ -153,6 +184,8 @@ class Operator(Node):
 def _report(
     operator: Operator, info: Info, first: date, before: date, currency: str, given: RevenueFilter | None
 ) -> RevenueReport:
+    if not EARLIEST <= first <= before <= LATEST:
+        raise refused("from", f"a period lies between {EARLIEST} and {LATEST}.")
     locations = None
     if given is not None and given.location_ids is not None:
         if len(given.location_ids) > LARGEST_PAGE:
@@ -168,3 +201,10 @@ def _report(
 
 def _share(part: int, whole: int) -> Exact:
     return Exact(Decimal(rounded(Fraction(part * 10_000, whole))).scaleb(-4) if whole else Decimal(0))
+
+
+@fetched_as("Operator")
+async def _operator(info: Info, key: UUID) -> Operator | None:
+    context = info.context
+    mine = context.principal.role is Role.OPERATOR and context.operator_id == key
+    return Operator.of(context.operator) if mine else None

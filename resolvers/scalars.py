@@ -29,27 +29,32 @@ Url = NewType("Url", str)
 _DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?", re.ASCII)
 _MINOR = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
 _INSTANT = re.compile(
-    r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+    r"(\d{4}-\d{2}-\d{2})T((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
-_CURSOR = re.compile(r"[A-Za-z0-9_-]{1,512}", re.ASCII)
-_URL = re.compile(r"https?://[^\s@/?#]+([/?#]\S*)?", re.ASCII)
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{1,2048}", re.ASCII)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([!-\[\]-~]*)", re.ASCII)
+_RUNS_CODE = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
 _LARGEST_MINOR = 2**53 - 1
 _LONGEST_URL = 2048
 _ZONES = available_timezones()
 
 
+class Unfit(ValueError):
+    """A value that a scalar does not take, and why."""
+
+
 def _text(value: object) -> str:
     if type(value) is not str:
-        raise GraphQLError("It must be written as a string.")
+        raise Unfit("it must be written as a string.")
     return value
 
 
 def _matching(pattern: re.Pattern[str], value: object, what: str) -> str:
     text = _text(value)
     if not pattern.fullmatch(text):
-        raise GraphQLError(f"It is not {what}.")
+        raise Unfit(f"it is not {what}.")
     return text
 
 
@@ -61,52 +66,59 @@ def _decimal(value: object) -> Decimal:
 def _minor(value: object) -> int:
     number = int(_matching(_MINOR, value, "a whole number of smallest units such as 1230"))
     if number > _LARGEST_MINOR:
-        raise GraphQLError("It is too large.")
+        raise Unfit("it is too large.")
     return number
 
 
 def _instant(value: object) -> datetime:
     match = _INSTANT.fullmatch(_text(value))
     if match is None or match[4] == "-00:00":
-        raise GraphQLError("It is not an instant such as 2026-11-22T17:08:00Z.")
+        raise Unfit("it is not an instant such as 2026-11-22T17:08:00Z.")
     day, clock, fraction, offset = match.groups()
     try:
         instant = datetime.fromisoformat(f"{day}T{clock}{offset.replace('Z', '+00:00')}").astimezone(UTC)
     except (ValueError, OverflowError):
-        raise GraphQLError("There is no such instant.") from None
+        raise Unfit("there is no such instant.") from None
     return instant.replace(microsecond=int(f"{fraction or ''}000000"[:6]))
 
 
 def _day(value: object) -> date:
+    text = _matching(_DAY, value, "a day such as 2026-11-22")
     try:
-        return date.fromisoformat(_matching(_DAY, value, "a day such as 2026-11-22"))
+        return date.fromisoformat(text)
     except ValueError:
-        raise GraphQLError("There is no such day.") from None
+        raise Unfit("there is no such day.") from None
 
 
 def _zone(value: object) -> str:
     text = _text(value)
     if text not in _ZONES:
-        raise GraphQLError("It is not an IANA time zone.")
+        raise Unfit("it is not an IANA time zone.")
     return text
 
 
 def _currency(value: object) -> str:
     text = _text(value)
     if text not in DIGITS:
-        raise GraphQLError("It is not a currency that is counted in here.")
+        raise Unfit("it is not a currency that is counted in here.")
     return text
 
 
 def _url(value: object) -> str:
-    text = _matching(_URL, value, "an absolute URL")
+    text = _text(value)
+    match = _URL.fullmatch(text)
+    if match is None or match[1] in _RUNS_CODE:
+        raise Unfit("it is not an absolute URL such as https://example.com/ or tallywatt://paid.")
     if len(text) > _LONGEST_URL:
-        raise GraphQLError("It is too long.")
+        raise Unfit(f"it has more than {_LONGEST_URL} characters.")
+    host = re.split(r"[/?#]", match[2], maxsplit=1)[0]
+    if "@" in host or (match[1] in {"http", "https"} and not host):
+        raise Unfit("it must name a host, and no user.")
     return text
 
 
 def _sent(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _scalar(
@@ -116,20 +128,31 @@ def _scalar(
     serialize: Callable[[Any], str] = str,
     url: str | None = None,
 ) -> ScalarDefinition:
+    def variable(value: object) -> Any:
+        try:
+            return parse(value)
+        except Unfit as unfit:
+            raise _refused(name, unfit) from None
+
     def literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
         del variables
-        if not isinstance(node, StringValueNode):
-            raise GraphQLError("It must be written as a string.", node)
-        return parse(node.value)
+        try:
+            return parse(node.value if isinstance(node, StringValueNode) else None)
+        except Unfit as unfit:
+            raise _refused(name, unfit, node) from None
 
     return strawberry.scalar(
         name=name,
         description=description,
         specified_by_url=url,
         serialize=serialize,
-        parse_value=parse,
+        parse_value=variable,
         parse_literal=literal,
     )
+
+
+def _refused(name: str, unfit: Unfit, node: ValueNode | None = None) -> GraphQLError:
+    return GraphQLError(f"{name}: {unfit}", node, extensions={"code": "BAD_USER_INPUT"})
 
 
 _RFC3339 = "https://www.rfc-editor.org/rfc/rfc3339"
@@ -163,7 +186,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         "Date",
         "A calendar day, `YYYY-MM-DD`, in the time zone named beside it.",
         _day,
-        lambda value: f"{value:%Y-%m-%d}",
+        date.isoformat,
         _RFC3339,
     ),
     Zone: _scalar(
@@ -179,7 +202,13 @@ SCALARS: dict[object, ScalarDefinition] = {
         "A random key made by the caller, 16 to 64 URL-safe characters; it never expires.",
         lambda value: _matching(_KEY, value, "a key of 16 to 64 URL-safe characters"),
     ),
-    Url: _scalar("URL", "An absolute URL.", _url, url="https://url.spec.whatwg.org/"),
+    Url: _scalar(
+        "URL",
+        "An absolute URL without a user: `https://…`, `http://…` or the scheme of an app such as `tallywatt://…`; "
+        "at most 2048 characters.",
+        _url,
+        url="https://url.spec.whatwg.org/",
+    ),
 }
 
 

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
 from typing import Annotated
 
 import strawberry
-import structlog
-from graphql import GraphQLError
-from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
+from graphql import GraphQLError, MaxIntrospectionDepthRule, NoSchemaIntrospectionCustomRule
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter, ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 from strawberry.types.base import StrawberryObjectDefinition
 
 from domain import errors as refusals
-from resolvers import access, disputes, partners, payments, sessions, statements, tariffs
-from resolvers.checks import MOST_REMEMBERED, MOST_TOKENS, Checks
+from resolvers import access, complaints, disputes, masking, partners, payments, sessions, statements, tariffs
+from resolvers.checks import MOST_REMEMBERED, MOST_TOKENS, Asked, Checks
+from resolvers.connections import After, First
 from resolvers.context import Context, Info
-from resolvers.errors import HANDLERS, code_of
+from resolvers.errors import HANDLERS
 from resolvers.nodes import Node, node_of
 from resolvers.partners import EVSE, LocationConnection
 from resolvers.revenue import Operator
 from resolvers.scalars import SCALARS, CursorText
 from resolvers.wallets import Driver
 
-_log = structlog.get_logger(__name__)
 CAPABILITIES = (partners, tariffs, payments, sessions, disputes, statements)
 """Whoever is imported here has added its fields to the types below it."""
 
@@ -37,16 +38,20 @@ class Query:
     """Reads."""
 
     @strawberry.field(description="Any object by its ID; null when missing, hidden or malformed.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:
+    async def node(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its global ID.")]
+    ) -> Node | None:
         """One object."""
         return await node_of(info, id)
 
     @strawberry.field(description="Up to 100 objects in the order of `ids`; null where missing, hidden or malformed.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(
+        self, info: Info, ids: Annotated[list[strawberry.ID], strawberry.argument(description="Their global IDs.")]
+    ) -> list[Node | None]:
         """Several objects."""
         if len(ids) > MOST_NODES:
             raise refusals.InvalidInput(f"At most {MOST_NODES} objects can be asked for at once.", ("ids",))
-        return [await node_of(info, each) for each in ids]
+        return list(await asyncio.gather(*(node_of(info, each) for each in ids)))
 
     @strawberry.field(description="The signed-in driver.")
     async def me(self, info: Info) -> Driver | None:
@@ -64,14 +69,21 @@ class Query:
         return disputes.SupportDesk()
 
     @strawberry.field(description="Locations to charge at, by name.")
-    async def locations(self, info: Info, first: int = 20, after: CursorText | None = None) -> LocationConnection:
+    async def locations(self, info: Info, first: First = 20, after: After = None) -> LocationConnection:
         """A page."""
         return await partners.locations_page(info, first, after)
 
     @strawberry.field(description="An EVSE by the identifier printed on it; null when unknown.")
-    async def evse(self, info: Info, evse_id: str) -> EVSE | None:
+    async def evse(
+        self,
+        info: Info,
+        evse_id: Annotated[str, strawberry.argument(description="As defined by eMI3, such as `DE*ABC*E1`.")],
+    ) -> EVSE | None:
         """As on the sticker."""
         return await partners.evse_by_printed_id(info, evse_id)
+
+
+WHAT = strawberry.argument(description="What to do.")
 
 
 @strawberry.type(description="Changes; one per request, each returns the changed object or a refusal.")
@@ -79,39 +91,53 @@ class Mutation:
     """Writes."""
 
     @strawberry.mutation(description="Put money into a wallet.")
-    async def top_up_wallet(self, info: Info, input: payments.TopUpWalletInput) -> payments.TopUpWalletResult:
+    async def top_up_wallet(
+        self, info: Info, input: Annotated[payments.TopUpWalletInput, WHAT]
+    ) -> payments.TopUpWalletResult:
         """See resolvers.payments."""
         return await payments.top_up_wallet(info, input)
 
     @strawberry.mutation(description="Ask for a binding price before the start.")
-    async def quote_charging(self, info: Info, input: tariffs.QuoteChargingInput) -> tariffs.QuoteChargingResult:
+    async def quote_charging(
+        self, info: Info, input: Annotated[tariffs.QuoteChargingInput, WHAT]
+    ) -> tariffs.QuoteChargingResult:
         """See resolvers.tariffs."""
         return await tariffs.quote_charging(info, input)
 
     @strawberry.mutation(description="Start a session paid from the wallet.")
-    async def start_charging(self, info: Info, input: sessions.StartChargingInput) -> sessions.StartChargingResult:
+    async def start_charging(
+        self, info: Info, input: Annotated[sessions.StartChargingInput, WHAT]
+    ) -> sessions.StartChargingResult:
         """See resolvers.sessions."""
         return await sessions.start_charging(info, input)
 
     @strawberry.mutation(description="Stop a session; asking twice is the same as asking once.")
-    async def stop_charging(self, info: Info, input: sessions.StopChargingInput) -> sessions.StopChargingResult:
+    async def stop_charging(
+        self, info: Info, input: Annotated[sessions.StopChargingInput, WHAT]
+    ) -> sessions.StopChargingResult:
         """See resolvers.sessions."""
         return await sessions.stop_charging(info, input)
 
     @strawberry.mutation(description="Open a dispute.")
-    async def submit_dispute(self, info: Info, input: disputes.SubmitDisputeInput) -> disputes.SubmitDisputeResult:
-        """See resolvers.disputes."""
-        return await disputes.submit_dispute(info, input)
+    async def submit_dispute(
+        self, info: Info, input: Annotated[complaints.SubmitDisputeInput, WHAT]
+    ) -> complaints.SubmitDisputeResult:
+        """See resolvers.complaints."""
+        return await complaints.submit_dispute(info, input)
 
     @strawberry.mutation(description="Decide for the driver; verdict and money go together or not at all.")
-    async def uphold_dispute(self, info: Info, input: disputes.UpholdDisputeInput) -> disputes.UpholdDisputeResult:
-        """See resolvers.disputes."""
-        return await disputes.uphold_dispute(info, input)
+    async def uphold_dispute(
+        self, info: Info, input: Annotated[complaints.UpholdDisputeInput, WHAT]
+    ) -> complaints.UpholdDisputeResult:
+        """See resolvers.complaints."""
+        return await complaints.uphold_dispute(info, input)
 
     @strawberry.mutation(description="Decide against the driver.")
-    async def reject_dispute(self, info: Info, input: disputes.RejectDisputeInput) -> disputes.RejectDisputeResult:
-        """See resolvers.disputes."""
-        return await disputes.reject_dispute(info, input)
+    async def reject_dispute(
+        self, info: Info, input: Annotated[complaints.RejectDisputeInput, WHAT]
+    ) -> complaints.RejectDisputeResult:
+        """See resolvers.complaints."""
+        return await complaints.reject_dispute(info, input)
 
 
 @strawberry.type(description="Live feeds of whole states; the newest state contains everything that was skipped.")
@@ -129,78 +155,67 @@ class Subscription:
         ] = None,
     ) -> AsyncIterator[sessions.ChargingSessionUpdate]:
         """See resolvers.sessions."""
-        async for update in sessions.watch_session(info, id, after):
-            yield update
+        async with aclosing(sessions.watch_session(info, id, after)) as updates:
+            async for update in updates:
+                yield update
 
 
-class Guard(SchemaExtension):
-    """Refuses a validated document that this caller may not run."""
+class Parsing(ParserCache):
+    """Parses a document once; what cannot be parsed is left to the schema, which says so in its own way."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Before the schema would parse."""
+        with suppress(GraphQLError):
+            self.execution_context.graphql_document = self.cached_parse_document(
+                self.execution_context.query, **self.execution_context.parse_options
+            )
+        yield
+
+
+class Guarding(ValidationCache):
+    """Validates a document once, then asks each time whether this caller may run it."""
 
     def on_validate(self) -> Iterator[None]:
-        """After the rules of GraphQL have held."""
-        yield
+        """Before the schema would validate: what is found here is what counts."""
         context = self.execution_context
-        if context.pre_execution_errors or context.graphql_document is None:
-            return
-        asker: Context = context.context
-        schema = context.schema
+        schema, document = context.schema, context.graphql_document
         assert isinstance(schema, GatewaySchema)
-        text = context.query or ""
-        refusal = schema.checks.refusal(text, context.graphql_document, asker.principal.role)
-        if refusal is not None:
-            context.pre_execution_errors = [refusal]
+        assert document is not None
+        errors = self.cached_validate_document(schema._schema, document, context.validation_rules)  # noqa: SLF001
+        if not errors:
+            asker: Context = context.context
+            asked = Asked(context._provided_operation_name, context.variables)  # noqa: SLF001  the other name is a guess
+            refusal = schema.checks.refusal(context.query or "", document, asker.principal.role, asked)
+            errors = [] if refusal is None else [refusal]
+        context.pre_execution_errors = list(errors)
+        yield
 
 
 class GatewaySchema(strawberry.Schema):
-    """Strawberry's schema with the product's errors: each has a code, a bug's own words never leave the process."""
+    """Strawberry's schema with the product's checks and errors."""
 
     checks: Checks
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
-        """Give every error its code and hide what is not for callers; only bugs are logged with a stack."""
+        """Give every error its code and hide what is not for callers; a few of them tell enough."""
+        del execution_context
         for error in errors:
-            _coded(error, execution_context)
+            masking.code(error)
         del errors[MOST_ERRORS:]
 
 
-_CODES = {"GRAPHQL_PARSE_FAILED": "Syntax Error", "BAD_USER_INPUT": "Variable "}
-
-
-def _coded(error: GraphQLError, context: ExecutionContext | None) -> None:
-    if error.extensions and "code" in error.extensions:
-        return
-    cause = error.original_error
-    if isinstance(cause, GraphQLError):
-        error.extensions = dict(cause.extensions or {}) or {"code": "BAD_USER_INPUT"}
-    elif cause is None:
-        starts = (code for code, words in _CODES.items() if error.message.startswith(words))
-        error.extensions = {"code": next(starts, "GRAPHQL_VALIDATION_FAILED")}
-        error.message = error.message.split(" Did you mean")[0]
-    elif isinstance(cause, refusals.TryAgain):
-        error.extensions = {"code": "UNAVAILABLE"}
-    elif isinstance(cause, refusals.InvalidInput):
-        error.extensions = {"code": "BAD_USER_INPUT", "argument": ".".join(cause.path)}
-    elif isinstance(cause, refusals.DomainError):
-        error.extensions = {"code": code_of(type(cause))}
-    else:
-        asker = None if context is None else context.context
-        correlation = getattr(asker, "request_id", "")
-        _log.error("field failed", exc_info=cause, correlation_id=correlation, path=error.path)
-        error.message = "Something went wrong on our side; quote the correlation id when you report it."
-        error.extensions = {"code": "INTERNAL", "correlationId": correlation}
-
-
-def build() -> GatewaySchema:
-    """The schema of this process. Raises access.IncompleteTable."""
+def build(*, introspection: bool = True) -> GatewaySchema:
+    """The schema of this process, with or without introspection. Raises access.IncompleteTable."""
+    rules = [MaxIntrospectionDepthRule, *([] if introspection else [NoSchemaIntrospectionCustomRule])]
     schema = GatewaySchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         extensions=[
-            Guard,
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
-            lambda: ParserCache(maxsize=MOST_REMEMBERED),
-            lambda: ValidationCache(maxsize=MOST_REMEMBERED),
+            lambda: AddValidationRules(rules),
+            lambda: Parsing(maxsize=MOST_REMEMBERED),
+            lambda: Guarding(maxsize=MOST_REMEMBERED),
         ],
         exception_handlers=HANDLERS,
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),

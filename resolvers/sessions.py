@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -15,10 +16,11 @@ from domain.errors import NotFound as NotThere
 from domain.ids import ChargingSessionId, QuoteId
 from domain.tariffs import parse_instant
 from resolvers.bills import CDR
-from resolvers.connections import Keys, PageInfo, page_of
+from resolvers.connections import After, First, Keys, PageInfo, page_of
 from resolvers.context import Info
 from resolvers.costs import SessionCost
 from resolvers.cursors import BadCursor
+from resolvers.describing import describe
 from resolvers.errors import (
     DeadlinePassed,
     EvseUnavailable,
@@ -37,10 +39,44 @@ from resolvers.scalars import CursorText, Exact, Key, Timestamp
 from resolvers.tariffs import Quote, Tariff, tariff_of
 from resolvers.wallets import Driver, Hold
 
-strawberry.enum(domain.ChargingSessionStatus, description="States of a session; COMPLETED and FAILED are final.")
-strawberry.enum(domain.SessionChannel, description="How a session was started.")
-strawberry.enum(domain.StopReason, name="SessionStopReason", description="Why a session ended.")
-strawberry.enum(domain.UpdateKind, description="Why an update was sent.")
+describe(
+    domain.ChargingSessionStatus,
+    "States of a session; COMPLETED and FAILED are final.",
+    PENDING="Asked for; the charge point has not begun.",
+    CHARGING="Energy flows.",
+    SUSPENDED="No energy flows; nobody knows yet for how long.",
+    PARKED="Plugged in, and the vehicle asks for no energy.",
+    STOPPING="The charge point has been asked to stop.",
+    COMPLETED="Ended and billed.",
+    FAILED="Ended without a bill; nothing is charged.",
+)
+describe(
+    domain.SessionChannel,
+    "How a session was started.",
+    APP="By an app, with a quote.",
+    RFID="By a card at the charge point.",
+    ROAMING="By the driver of somebody else.",
+    AD_HOC="By somebody who paid on the spot.",
+)
+describe(
+    domain.StopReason,
+    "Why a session ended.",
+    called="SessionStopReason",
+    DRIVER="The driver or an agent asked for it.",
+    VEHICLE="The vehicle was full or unplugged.",
+    BUDGET_REACHED="It reached the limit that was set for it.",
+    FUNDS_EXHAUSTED="The wallet could not cover more.",
+    STATION="The charge point ended it.",
+    FAULT="Something broke.",
+    STALLED="The charge point was not heard of any more.",
+)
+describe(
+    domain.UpdateKind,
+    "Why an update was sent.",
+    SNAPSHOT="The state at the beginning.",
+    CHANGE="The state has changed.",
+    FINAL="The last state; nothing follows.",
+)
 
 
 @strawberry.type(description="One charging process, from the request to the bill.")
@@ -191,7 +227,7 @@ async def stop_charging(info: Info, given: StopChargingInput) -> StopChargingRes
     return ChargingSession.of(await context.services.charging.stop(context.operator_id, context.owner, session))
 
 
-async def watch_session(info: Info, session_id: str, after: str | None) -> AsyncIterator[ChargingSessionUpdate]:
+async def watch_session(info: Info, session_id: str, after: str | None) -> AsyncGenerator[ChargingSessionUpdate, None]:
     """The states of one session until it is final."""
     context = info.context
     session = ChargingSessionId(key_of(session_id, "ChargingSession"))
@@ -200,13 +236,16 @@ async def watch_session(info: Info, session_id: str, after: str | None) -> Async
         seen = 0 if after is None else int(context.cursors.read(scope, after)[0])
     except BadCursor:
         seen = 0
-    async for kind, row in context.services.sessions.watch(context.operator_id, session, context.owner, seen):
-        context.loaders.forget()
-        yield ChargingSessionUpdate(
-            cursor=CursorText(context.cursors.make(scope, (row.revision,))),
-            kind=kind,
-            session=ChargingSession.of(row),
-        )
+    watch = context.services.sessions.watch(context.operator_id, session, context.owner, seen)
+    states = cast("AsyncGenerator[tuple[domain.UpdateKind, domain.ChargingSession], None]", watch)
+    async with aclosing(states):  # whoever leaves gives back the mailbox at once
+        async for kind, row in states:
+            context.loaders.forget()
+            yield ChargingSessionUpdate(
+                cursor=CursorText(context.cursors.make(scope, (row.revision,))),
+                kind=kind,
+                session=ChargingSession.of(row),
+            )
 
 
 @fetched_as("ChargingSession")
@@ -216,8 +255,8 @@ async def _session(info: Info, key: UUID) -> ChargingSession | None:
         owner = context.owner
     except NotThere:
         return None
-    row = await context.services.sessions.session(context.operator_id, ChargingSessionId(key), owner)
-    return None if row is None else ChargingSession.of(row)
+    row = await context.loaders.sessions.load(ChargingSessionId(key))
+    return None if row is None or owner not in (None, row.driver_id) else ChargingSession.of(row)
 
 
 @extends(Driver, "Sessions that have not ended.")
@@ -229,7 +268,7 @@ async def active_sessions(root: strawberry.Parent[Driver], info: Info) -> list[C
 
 @extends(Driver, "All sessions, latest request first.")
 async def sessions(
-    root: strawberry.Parent[Driver], info: Info, first: int = 20, after: CursorText | None = None
+    root: strawberry.Parent[Driver], info: Info, first: First = 20, after: After = None
 ) -> ChargingSessionConnection:
     """A page."""
 

@@ -11,16 +11,23 @@ from uuid import UUID
 import strawberry
 
 from domain import sessions, tariffs
+from domain.errors import NotFound as NotThere
 from domain.ids import ConnectorId, QuoteId, TariffId
 from resolvers.context import Info
+from resolvers.describing import describe
 from resolvers.errors import EvseUnavailable, InvalidInput, NotFound
 from resolvers.extending import extends
 from resolvers.nodes import Node, fetched_as, global_id, key_of
 from resolvers.partners import Connector
 from resolvers.scalars import Currency, Exact, Money, TaxedMoney, Timestamp, UnitPrice
 
-strawberry.enum(
-    tariffs.QuoteUnit, description="Units of a quoted price, in the order they are shown; OTHER is explained in words."
+describe(
+    tariffs.QuoteUnit,
+    "Units of a quoted price, in the order they are shown; OTHER is explained in words.",
+    KWH="A kilowatt hour.",
+    MINUTE="A minute.",
+    SESSION="A session.",
+    OTHER="Something that `condition` explains.",
 )
 
 
@@ -155,9 +162,12 @@ async def _tariff(info: Info, key: UUID) -> Tariff | None:
 
 @fetched_as("Quote")
 async def _quote(info: Info, key: UUID) -> Quote | None:
+    try:
+        owner = info.context.owner
+    except NotThere:
+        return None
     row = await info.context.loaders.quotes.load(QuoteId(key))
-    driver = info.context.driver
-    return None if row is None or driver is None or row.driver_id != driver.id else Quote.of(row)
+    return None if row is None or owner not in (None, row.driver_id) else Quote.of(row)
 
 
 @extends(Connector, "Tariff that would apply to the caller now; null when none is known, and charging is refused.")

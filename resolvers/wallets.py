@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
 import strawberry
@@ -11,13 +12,27 @@ from domain.drivers import Driver as DriverRow
 from domain.errors import NotFound as NotThere
 from domain.ids import ChargingSessionId, OperatorId, WalletId
 from domain.money import Money as Amount
-from resolvers.connections import Keys, PageInfo, page_of
+from resolvers.connections import After, First, Keys, PageInfo, page_of
 from resolvers.context import Info
-from resolvers.nodes import Node, fetched_as, global_id
+from resolvers.describing import describe
+from resolvers.nodes import Node, fetched_as, global_id, part_fetched_as
 from resolvers.scalars import Currency, CursorText, Money, Timestamp
 
-strawberry.enum(domain.HoldStatus, description="States of a hold; all but OPEN are final.")
-strawberry.enum(domain.WalletEntryKind, name="LedgerEntryKind", description="Kinds of movement.")
+describe(
+    domain.HoldStatus,
+    "States of a hold; all but OPEN are final.",
+    OPEN="The money is set aside.",
+    CAPTURED="The bill has been paid from it, and the rest given back.",
+    RELEASED="All of it has been given back.",
+)
+describe(
+    domain.WalletEntryKind,
+    "Kinds of movement.",
+    called="LedgerEntryKind",
+    TOP_UP="The driver paid money in.",
+    SESSION_CHARGE="A session was paid.",
+    REFUND="Money of a bill was given back.",
+)
 
 
 @strawberry.type(description="Balances of a wallet; `available` + `promo` + `held` = `total`, exactly.")
@@ -82,7 +97,7 @@ class LedgerEntry(Node):
     def of(cls, row: domain.WalletEntry, currency: str) -> LedgerEntry:
         """From the domain."""
         return cls(
-            id=global_id("LedgerEntry", row.posting_id),
+            id=global_id("LedgerEntry", row.wallet_id, row.sequence),
             sequence=row.sequence,
             kind=row.kind,
             amount=Money.of(Amount(row.amount_minor, currency)),
@@ -132,7 +147,7 @@ class Wallet(Node):
         return [Hold.of(row) for row in await info.context.services.wallets.open_holds(self.row)]
 
     @strawberry.field(description="Movements of `total`, newest first.")
-    async def entries(self, info: Info, first: int = 20, after: CursorText | None = None) -> LedgerEntryConnection:
+    async def entries(self, info: Info, first: First = 20, after: After = None) -> LedgerEntryConnection:
         """The statement."""
 
         async def rows(behind: Keys | None, limit: int) -> list[domain.WalletEntry]:
@@ -163,7 +178,13 @@ class Driver(Node):
         return self.row.operator_id
 
     @strawberry.field(description="The wallet in this currency, or the default one; null if there is none.")
-    async def wallet(self, info: Info, currency: Currency | None = None) -> Wallet | None:
+    async def wallet(
+        self,
+        info: Info,
+        currency: Annotated[
+            Currency | None, strawberry.argument(description="Which one; the operator's currency when omitted.")
+        ] = None,
+    ) -> Wallet | None:
         """One wallet."""
         wanted = currency or info.context.operator.currency
         found = await info.context.services.wallets.wallets_of(self.operator_key, self.row.id)
@@ -178,14 +199,40 @@ class Driver(Node):
 
 @fetched_as("Wallet")
 async def _wallet(info: Info, key: UUID) -> Wallet | None:
+    row = await _owned(info, key)
+    return None if row is None else Wallet.of(row)
+
+
+@part_fetched_as("LedgerEntry")
+async def _entry(info: Info, key: UUID, number: int) -> LedgerEntry | None:
+    row = await _owned(info, key)
+    if row is None:
+        return None
+    found = await info.context.services.wallets.entries(row, before=number + 1, limit=1)
+    return next((LedgerEntry.of(entry, row.currency) for entry in found if entry.sequence == number), None)
+
+
+@fetched_as("Hold")
+async def _hold(info: Info, key: UUID) -> Hold | None:
+    """While it is open: that is how long it can be reached."""
+    driver, wallets = info.context.driver, info.context.services.wallets
+    if driver is None:
+        return None
+    for wallet in await wallets.wallets_of(driver.operator_id, driver.id):
+        for row in await wallets.open_holds(wallet):
+            if row.id == key:
+                return Hold.of(row)
+    return None
+
+
+async def _owned(info: Info, key: UUID) -> domain.Wallet | None:
     driver = info.context.driver
     if driver is None:
         return None
     try:
-        row = await info.context.services.wallets.wallet(driver.operator_id, WalletId(key), driver.id)
+        return await info.context.services.wallets.wallet(driver.operator_id, WalletId(key), driver.id)
     except NotThere:
         return None
-    return Wallet.of(row)
 
 
 @fetched_as("Driver")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,7 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -80,10 +81,13 @@ async def until(look: Callable[[], Awaitable[T]], seconds: int = PATIENCE_SECOND
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports where nobody listens, all different."""
-    with ExitStack() as held:
-        lines = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(line.getsockname()[1]) for line in lines]
+    """Ports where nobody listens, below those that the kernel hands out: they stay free while a server is down."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(12_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found += [port] * (port not in found)
+    return found
 
 
 def surroundings(**variables: str) -> dict[str, str]:
@@ -130,14 +134,14 @@ class Process:
         self._process = None
 
     def tell_to_stop(self) -> None:
+        """SIGTERM, once."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
-    def stop(self) -> int:
-        """SIGTERM, and after a while SIGKILL; how it ended."""
+    def ended(self) -> int:
+        """How it ended after it was told to; SIGKILL if that takes long."""
         if self._process is None:
             return 0
-        self.tell_to_stop()
         try:
             return self._process.wait(20)
         except subprocess.TimeoutExpired:
@@ -289,7 +293,7 @@ class Stack:
         await self._client.aclose()
         for process in self.processes.values():
             process.tell_to_stop()
-        ended = {name: process.stop() for name, process in self.processes.items()}
+        ended = {name: process.ended() for name, process in self.processes.items()}
         logs = {name: process.log.read_text() for name, process in self.processes.items() if process.log.exists()}
         if failed:
             for name, text in logs.items():

@@ -61,9 +61,14 @@ async def final_state(ada: Driver, session: Json) -> Json:
 
 async def nothing_was_lost(stack: Stack, database: Database, billed: Json) -> None:
     """The charge point and the books agree on every watt-hour; there is one bill, and one posting for it."""
-    (counted,) = await stack.told_by_points()
+
+    async def all_taken() -> Json | None:
+        (counted,) = await stack.told_by_points()
+        return counted if counted["pushed"] == counted["revisions"] else None
+
+    counted = await until(all_taken)
+    assert counted is not None
     assert (counted["status"], str(counted["kwh"])) == ("COMPLETED", billed["energyKwh"])
-    assert counted["pushed"] == counted["revisions"]
     async with database.snapshot() as reader:
         (row,) = await reader.list(ChargingSession, select(table_of(ChargingSession)))
         (cdr,) = await reader.list(CDR, select(table_of(CDR)))

@@ -269,14 +269,14 @@ async def roles_are_kept_apart(stack: Stack, told: Told) -> None:
     assert "data" not in answer.json()
     assert "displayName" not in answer.text
 
-    both = """mutation ($pay: TopUpWalletInput!, $verdict: UpholdDisputeInput!) {
-      topUpWallet(input: $pay) { __typename } upholdDispute(input: $verdict) { __typename } }"""
+    pay = """mutation ($input: TopUpWalletInput!) { topUpWallet(input: $input) { ... on TopUp { wallet { entries {
+      edges { node { source { ... on Dispute { findings { check } } } } } } } } } }"""
     amount = {"minorUnits": "1000", "currency": "EUR"}
     key, back = uuid.uuid4().hex, f"{stack.public_url}/"
-    pay = {"idempotencyKey": key, "walletId": before["id"], "amount": amount, "returnUrl": back}
-    verdict = {"idempotencyKey": key, "disputeId": told.ids["Dispute"], "expectedRevision": 1, "refund": amount}
-    answer = await ada.post(both, pay=pay, verdict={**verdict, "explanation": "I find that I am right."})
-    assert (answer.status_code, "data" in answer.json()) == (403, False)
+    given = {"idempotencyKey": key, "walletId": before["id"], "amount": amount, "returnUrl": back}
+    answer = await ada.post(pay, input=given)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["extensions"]["code"], "data" in answer.json()) == (403, "FORBIDDEN", False)
     assert (await ada.ask("{ me { wallet { pendingTopUps { id } } } }"))["me"]["wallet"]["pendingTopUps"] == []
     assert await ada.wallet() == before
 

@@ -37,8 +37,7 @@ async def test_a_feed_that_dies_and_comes_back_costs_time_and_nothing_else(
     postgres_url: str, servers: Servers, tmp_path: Path
 ) -> None:
     valkey = servers.valkey("valkey-to-kill")
-    slow = {"speed": 60, "battery_kwh": 200}
-    async with Stack(postgres_url, tmp_path, redis_url=valkey.url(), gateways=2, **slow) as stack:
+    async with Stack(postgres_url, tmp_path, redis_url=valkey.url(), gateways=2, speed=60, battery_kwh=200) as stack:
         here, there = stack.driver("ada", 0), stack.driver("ada", 1)
         await here.top_up(TOPPED_UP)
         session = await here.start(await here.quote())

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import orjson
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
 
 from api.app import House, create_app
 from api.auth import issue_development_token
@@ -22,7 +22,7 @@ from api.serving import _server
 from api.settings import Settings
 from domain.database import Database
 from domain.energy import Energy
-from domain.ids import ConnectorId, DriverId
+from domain.ids import DriverId
 from domain.sessions import ChargingSession, SessionPush, TheirStatus, TokenName
 from resolvers.nodes import global_id
 from resolvers.principal import Role
@@ -71,13 +71,14 @@ class Gateway:
     settings: Settings
     app: Starlette
     http: httpx2.AsyncClient
-    numbers: Any = field(default_factory=itertools.count)
 
     def token(self, role: Role, subject: str | None = None, lifetime: timedelta = timedelta(hours=1)) -> str:
         name = subject or SUBJECTS.get(role, f"{role.lower()}-1")
         return issue_development_token(self.settings, role, name, lifetime)
 
-    async def ask(self, query: str, role: Role = Role.DRIVER, subject: str | None = None, **variables: object) -> Answer:
+    async def ask(
+        self, query: str, role: Role = Role.DRIVER, subject: str | None = None, **variables: object
+    ) -> Answer:
         """One operation of a caller; a guest shows nothing."""
         headers = {} if role is Role.GUEST else {"authorization": f"Bearer {self.token(role, subject)}"}
         return await self.post({"query": query, "variables": variables}, headers)
@@ -92,24 +93,24 @@ class Gateway:
         )
 
     async def push(
-        self, name: str, status: TheirStatus, seconds: int, kwh: str = "0", evse: str = "EVSE-1", **more: Any
+        self, name: str, status: TheirStatus, seconds: int, kwh: str = "0", evse: str = "EVSE-1", **more: object
     ) -> ChargingSession:
         """What the charge points' operator says of a session of the driver's, `seconds` after eight."""
         token = self.world.token
-        push = SessionPush(
-            ocpi_id=name,
-            replaces=True,
-            last_updated=moment(seconds),
-            status=status,
-            started_at=at("08:00"),
-            ended_at=moment(seconds) if status is TheirStatus.COMPLETED else None,
-            energy=Energy.from_kwh(kwh) if hasattr(Energy, "from_kwh") else Energy(int(float(kwh) * 1000)),
-            token=TokenName(self.world.operator.emsp_role, token.uid, token.contract_id, is_app=True),
-            location="LOC-1",
-            evse_uid=evse,
-            connector="1",
-            **more,
-        )
+        facts: dict[str, Any] = {
+            "ocpi_id": name,
+            "replaces": True,
+            "last_updated": moment(seconds),
+            "status": status,
+            "started_at": at("08:00"),
+            "ended_at": moment(seconds) if status is TheirStatus.COMPLETED else None,
+            "energy": Energy.from_kwh(Decimal(kwh)),
+            "token": TokenName(self.world.operator.emsp_role, token.uid, token.contract_id, is_app=True),
+            "location": "LOC-1",
+            "evse_uid": evse,
+            "connector": "1",
+        }
+        push = SessionPush(**facts | more)
         found, _ = await self.world.services.recording.record(self.world.party, push, SEED)
         return found
 
@@ -130,34 +131,31 @@ class Gateway:
         server = _server(self.app)
         server.config.host, server.config.port = "127.0.0.1", 0
         running = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
+                await asyncio.sleep(0.01)
         host, port = server.servers[0].sockets[0].getsockname()
-        yield f"{host}:{port}"
-        server.should_exit = True
-        await running
+        try:
+            yield f"{host}:{port}"
+        finally:
+            server.should_exit = True
+            await running
 
 
 def moment(seconds: int) -> datetime:
     return at("08:00") + timedelta(seconds=seconds)
 
 
-def gid(kind: str, key: Any) -> str:
+def gid(kind: str, key: UUID) -> str:
     return str(global_id(kind, key))
 
 
-def connector_gid(connector: ConnectorId) -> str:
-    return gid("Connector", connector)
-
-
 @asynccontextmanager
-async def opened(database: Database, folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
+async def opened(database: Database, folder: Path) -> AsyncIterator[Gateway]:
     """The gateway over an empty store."""
     world = await build(database)
-    known = Settings(var=folder, max_body_bytes=20_000, return_urls=("https://app.example/",), **settings)
+    known = Settings(var=folder, max_body_bytes=20_000, return_urls=("https://app.example/",))
     app = create_app(House(known, world.services, KEYS, world.services.clock, {}))
-    guarded: ASGIApp = app
-    transport = httpx2.ASGITransport(app=guarded)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as http:
         yield Gateway(world, known, app, http)
     await world.services.feed.close()

@@ -1,0 +1,481 @@
+"""`graphql-transport-ws` against a real server: what closes a socket, what ends an operation, what a feed sends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from api.graphql import MOST_OPERATIONS
+from domain.database import Database
+from domain.errors import TryAgain
+from domain.sessions import InProcessFeed, TheirStatus
+from resolvers.principal import Role
+from tests.resolvers.gateway import Gateway, gid, opened
+
+PROTOCOL = Subprotocol("graphql-transport-ws")
+WATCH = """subscription ($id: ID!, $after: Cursor) { chargingSession(id: $id, after: $after) {
+  cursor kind session { id revision status energyKwh
+    cost { ifStoppedNow { gross { minorUnits } } } cdr { total { gross { minorUnits } } } } } }"""
+
+
+@dataclass
+class Socket:
+    """A client that sends what it is told to."""
+
+    line: ClientConnection
+    gateway: Gateway
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, frame: object) -> None:
+        await self.line.send(frame if isinstance(frame, (str, bytes)) else orjson.dumps(frame).decode())
+
+    async def read(self) -> dict[str, Any]:
+        async with asyncio.timeout(5):
+            text = await self.line.recv()
+        assert isinstance(text, str), "text frames only"
+        frame: dict[str, Any] = orjson.loads(text)
+        return frame
+
+    async def of(self, name: str) -> dict[str, Any]:
+        """The next frame of an operation; frames of others wait."""
+        for frame in self.waiting:
+            if frame.get("id") == name:
+                self.waiting.remove(frame)
+                return frame
+        while True:
+            frame = await self.read()
+            if frame.get("id") == name:
+                return frame
+            self.waiting.append(frame)
+
+    async def init(self, role: Role = Role.DRIVER, subject: str | None = None, **more: Any) -> None:  # noqa: ANN401
+        token = self.gateway.token(role, subject, **more)
+        await self.send({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+        assert await self.read() == {"type": "connection_ack"}
+
+    async def start(self, name: str, query: str, **variables: object) -> None:
+        await self.send({"id": name, "type": "subscribe", "payload": {"query": query, "variables": variables}})
+
+    async def closed(self) -> int | None:
+        """The code with which the server closes."""
+        async with asyncio.timeout(5):
+            with suppress(ConnectionClosed):
+                while True:
+                    await self.line.recv()
+        return self.line.close_code
+
+
+@pytest.fixture
+async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+    database = Database(sqlite_url)
+    async with opened(database, tmp_path) as gateway:
+        yield gateway
+    await database.close()
+
+
+@pytest.fixture
+async def gateway(database: Database, tmp_path: Path) -> AsyncIterator[Gateway]:
+    async with opened(database, tmp_path) as opened_gateway:
+        yield opened_gateway
+
+
+@asynccontextmanager
+async def sockets(gateway: Gateway) -> AsyncIterator[Any]:
+    """Opens sockets to a server that runs meanwhile."""
+    lines: list[ClientConnection] = []
+    async with gateway.served() as address:
+
+        async def opened_socket(protocol: str = PROTOCOL, **headers: str) -> Socket:
+            origin = {"origin": Origin(headers["origin"])} if "origin" in headers else {}
+            line = await connect(f"ws://{address}/graphql", subprotocols=[Subprotocol(protocol)], **origin)  # type: ignore[arg-type]
+            lines.append(line)
+            return Socket(line, gateway)
+
+        try:
+            yield opened_socket
+        finally:
+            await asyncio.gather(*(line.close() for line in lines))
+
+
+def listening(gateway: Gateway) -> int:
+    feed = gateway.world.services.feed
+    assert isinstance(feed, InProcessFeed)
+    return sum(map(len, feed._mailboxes.values()))
+
+
+async def listened(gateway: Gateway, number: int) -> None:
+    async with asyncio.timeout(5):
+        while listening(gateway) != number:  # noqa: ASYNC110  mailboxes ring no bell
+            await asyncio.sleep(0.01)
+
+
+# --- what closes a socket --------------------------------------------------------------------------------------------
+
+INIT = {"type": "connection_init"}
+QUERY = {"query": "{ me { id } }"}
+NO_TEXTS: tuple[object, ...] = (None, 1, [], {})
+NO_OBJECTS: tuple[object, ...] = ([], "x", 1)
+MALFORMED: list[object] = [
+    *("", "x", "{", "[]", "null", "1", '"x"', b"{}", b'{"type": "ping"}', "NaN", '{"type": "ping", "type": "ping"}'),
+    *({}, {"type": None}, {"type": 1}, {"type": ["ping"]}, {"type": "unknown"}, {"type": "connection_ack"}),
+    *({"type": "next", "id": "1", "payload": {}}, {"type": "start", "id": "1", "payload": QUERY}),
+    *({"type": "ping", "payload": []}, {"type": "ping", "payload": "x"}, {"type": "pong", "payload": 1}),
+    *({"type": "connection_init", "payload": "x"}, {"type": "connection_init", "payload": [1]}),
+    *({"type": "complete"}, {"type": "complete", "id": 1}, {"type": "complete", "id": None}),
+    *({"type": "subscribe", "payload": QUERY}, {"type": "subscribe", "id": 1, "payload": QUERY}),
+    *({"type": "subscribe", "id": "", "payload": QUERY}, {"type": "subscribe", "id": "x" * 65, "payload": QUERY}),
+    *({"type": "subscribe", "id": "1"}, {"type": "subscribe", "id": "1", "payload": None}),
+    *({"type": "subscribe", "id": "1", "payload": "x"}, {"type": "subscribe", "id": "1", "payload": {}}),
+    *({"type": "subscribe", "id": "1", "payload": {"query": n}} for n in NO_TEXTS),
+    *({"type": "subscribe", "id": "1", "payload": QUERY | {"variables": n}} for n in NO_OBJECTS),
+    *({"type": "subscribe", "id": "1", "payload": QUERY | {"operationName": n}} for n in NO_TEXTS[1:]),
+    {"type": "subscribe", "id": "1", "payload": QUERY | {"extensions": []}},
+    "[" * 3_000,
+]
+
+
+async def test_malformed_frames_close(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        for frame in MALFORMED:
+            socket = await open_socket()
+            if not (isinstance(frame, dict) and frame.get("type") == "connection_init"):
+                await socket.init()
+            await socket.send(frame)
+            assert await socket.closed() == 4400, frame
+
+
+BAD_CREDENTIALS: list[object] = [
+    *(None, {}, {"authorization": None}, {"authorization": 1}, {"authorization": "x"}, {"authorization": "Bearer x"}),
+    *({"authorization": ["Bearer x"]}, {"authorization": "Basic eA=="}, {"token": "x"}),
+]
+
+
+async def test_a_socket_needs_a_credential(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        for payload in BAD_CREDENTIALS:
+            socket = await open_socket()
+            await socket.send({"type": "connection_init", "payload": payload})
+            assert await socket.closed() == 4403, payload
+        socket = await open_socket()
+        await socket.send(INIT)
+        assert await socket.closed() == 4403
+
+
+async def test_frames_out_of_turn_close(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        early = await open_socket()
+        await early.start("1", "{ me { id } }")
+        assert await early.closed() == 4401
+        twice = await open_socket()
+        await twice.init()
+        await twice.send(INIT)
+        assert await twice.closed() == 4429
+        same = await open_socket()
+        await same.init()
+        session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+        for _ in range(2):
+            await same.start("1", WATCH, id=gid("ChargingSession", session.id))
+        assert await same.closed() == 4409
+        await listened(small, 0)
+
+
+async def test_a_silent_socket_is_closed(small: Gateway) -> None:
+    (route,) = [each for each in small.app.routes if type(each).__name__ == "WebSocketRoute"]
+    route.app.connection_init_wait_timeout = timedelta(seconds=0.1)  # type: ignore[attr-defined]
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.send({"type": "ping"})
+        assert await socket.read() == {"type": "pong"}
+        assert await socket.closed() == 4408
+
+
+async def test_another_protocol_or_origin_is_refused(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        old = await open_socket("graphql-ws")
+        assert await old.closed() == 4406
+        with pytest.raises(InvalidStatus) as refused:
+            await open_socket(origin="https://evil.example")
+        assert refused.value.response.status_code == 403
+        ours = await open_socket(origin=small.settings.public_url)
+        await ours.init()
+
+
+async def test_a_socket_ends_with_its_credential(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init(lifetime=timedelta(seconds=2))
+        session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+        await socket.start("1", WATCH, id=gid("ChargingSession", session.id))
+        assert (await socket.of("1"))["type"] == "next"
+        assert await socket.closed() == 4403
+        await listened(small, 0)
+
+
+async def test_a_store_that_is_away_closes_for_now(small: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: object) -> None:
+        raise TryAgain("away")
+
+    monkeypatch.setattr(type(small.world.services.wallets), "enrol", away)
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        token = small.token(Role.DRIVER, "newcomer")
+        await socket.send({"type": "connection_init", "payload": {"authorization": f"Bearer {token}"}})
+        assert await socket.closed() == 1013
+
+
+async def test_pings_come_back(small: Gateway) -> None:
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        payload: Mapping[str, object]
+        for payload in ({}, {"a": [1, {"b": None}]}):
+            await socket.send({"type": "ping", "payload": payload})
+            assert await socket.read() == {"type": "pong", "payload": payload}
+        await socket.send({"type": "ping", "payload": None})
+        assert await socket.read() == {"type": "pong"}
+        await socket.init()
+        for ignored in ({"type": "pong"}, {"type": "pong", "payload": {"a": 1}}, {"type": "complete", "id": "nobody"}):
+            await socket.send(ignored)
+        await socket.send({"type": "ping"})
+        assert await socket.read() == {"type": "pong"}
+
+
+# --- what ends an operation ------------------------------------------------------------------------------------------
+
+REFUSED = [
+    ("{ me ", {}, "GRAPHQL_PARSE_FAILED"),
+    ("", {}, "BAD_REQUEST"),
+    ("# nothing", {}, "GRAPHQL_PARSE_FAILED"),
+    ("{ nothing }", {}, "GRAPHQL_VALIDATION_FAILED"),
+    ("query A { me { id } } query B { me { id } }", {}, "BAD_REQUEST"),
+    ("fragment f on Query { me { id } }", {}, "BAD_REQUEST"),
+    ("query ($n: Int!) { locations(first: $n) { __typename } }", {"n": "x"}, "BAD_USER_INPUT"),
+    ("subscription ($id: ID!) { chargingSession(id: $id) { kind } }", {}, "BAD_USER_INPUT"),
+    ("{ supportDesk { __typename } }", {}, "FORBIDDEN"),
+    ("{ me { id } } #" + "x" * 15_000, {}, "LIMIT_EXCEEDED"),
+    ("{ " + "__typename " * 1_000 + "}", {}, "LIMIT_EXCEEDED"),
+    ("subscription { chargingSession(id: 1) { nothing } }", {}, "GRAPHQL_VALIDATION_FAILED"),
+    ('subscription { a: chargingSession(id: "1") { kind } b: __typename }', {}, "GRAPHQL_VALIDATION_FAILED"),
+]
+
+
+async def test_a_refused_operation_harms_nobody(small: Gateway) -> None:
+    session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        await socket.start("live", WATCH, id=gid("ChargingSession", session.id))
+        assert (await socket.of("live"))["payload"]["data"]["chargingSession"]["kind"] == "SNAPSHOT"
+        for query, variables, code in REFUSED:
+            await socket.start("1", query, **variables)
+            frame = await socket.of("1")
+            assert frame["type"] == "error", (query, frame)
+            assert {error["extensions"]["code"] for error in frame["payload"]} == {code}, query
+        await socket.start("1", "{ me { displayName } }")
+        assert (await socket.of("1"))["payload"] == {"data": {"me": {"displayName": "Dora Driver"}}}
+        assert await socket.of("1") == {"id": "1", "type": "complete"}
+        await small.push("S-1", TheirStatus.ACTIVE, 60, "1")
+        assert (await socket.of("live"))["payload"]["data"]["chargingSession"]["kind"] == "CHANGE"
+        assert socket.waiting == []
+
+
+async def test_queries_and_mutations_run_over_sockets_too(gateway: Gateway) -> None:
+    stop = 'mutation { stopCharging(input: {sessionId: "x"}) { __typename } }'
+    async with sockets(gateway) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        await socket.start("a", stop)
+        await socket.start("b", "{ me { displayName } locations(first: 0) { __typename } }")
+        assert (await socket.of("a"))["payload"] == {"data": {"stopCharging": {"__typename": "NotFound"}}}
+        assert (await socket.of("a"))["type"] == "complete"
+        failed = await socket.of("b")
+        assert failed["type"] == "next"
+        assert failed["payload"]["data"] is None
+        assert failed["payload"]["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+        assert (await socket.of("b"))["type"] == "complete"
+        named = {"query": "query A { a: __typename } query B { b: __typename }", "operationName": "B"}
+        await socket.send({"id": "c", "type": "subscribe", "payload": named | {"variables": None, "extensions": None}})
+        assert (await socket.of("c"))["payload"] == {"data": {"b": "Query"}}
+
+
+async def test_a_bug_is_an_error_for_its_id(small: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("canary")
+
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        with monkeypatch.context() as patched:
+            patched.setattr("api.askers.Askers.context", broken)
+            await socket.start("1", "{ me { id } }")
+            frame = await socket.of("1")
+        assert frame["type"] == "error"
+        assert frame["payload"][0]["extensions"]["code"] == "INTERNAL"
+        assert frame["payload"][0]["extensions"]["correlationId"]
+        assert "canary" not in orjson.dumps(frame).decode()
+        with monkeypatch.context() as patched:
+            patched.setattr(type(small.world.services.sessions), "session", broken)
+            await socket.start("1", WATCH, id=gid("ChargingSession", uuid4()))
+            frame = await socket.of("1")
+        assert (frame["type"], frame["payload"][0]["extensions"]["code"]) == ("error", "INTERNAL")
+        await socket.start("1", "{ me { displayName } }")
+        assert (await socket.of("1"))["type"] == "next"
+
+
+async def test_a_socket_runs_so_many_operations_and_no_more(small: Gateway) -> None:
+    session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        for number in range(MOST_OPERATIONS):
+            await socket.start(str(number), WATCH, id=gid("ChargingSession", session.id))
+            assert (await socket.of(str(number)))["type"] == "next"
+        await socket.start("more", "{ me { id } }")
+        frame = await socket.of("more")
+        assert frame["type"] == "error"
+        facts = {"code": "LIMIT_EXCEEDED", "rule": "operations", "limit": MOST_OPERATIONS}
+        assert frame["payload"][0]["extensions"] == facts
+        assert listening(small) == MOST_OPERATIONS
+        await socket.send({"type": "complete", "id": "0"})
+        await listened(small, MOST_OPERATIONS - 1)
+        await socket.start("more", "{ me { displayName } }")
+        assert (await socket.of("more"))["type"] == "next"
+    await listened(small, 0)
+
+
+# --- what a feed sends -----------------------------------------------------------------------------------------------
+
+
+def event(frame: dict[str, Any]) -> dict[str, Any]:
+    assert frame["type"] == "next", frame
+    update: dict[str, Any] = frame["payload"]["data"]["chargingSession"]
+    return update
+
+
+async def test_a_session_is_watched_to_its_bill(gateway: Gateway) -> None:
+    session = await gateway.push("S-1", TheirStatus.ACTIVE, 0)
+    key = gid("ChargingSession", session.id)
+    async with sockets(gateway) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        await socket.start("1", WATCH, id=key)
+        seen = [event(await socket.of("1"))]
+        await gateway.push("S-1", TheirStatus.ACTIVE, 60, "1")
+        seen.append(event(await socket.of("1")))
+        await gateway.push("S-1", TheirStatus.COMPLETED, 1800, "10")
+        seen.append(event(await socket.of("1")))
+        assert await socket.of("1") == {"id": "1", "type": "complete"}
+        assert [update["kind"] for update in seen] == ["SNAPSHOT", "CHANGE", "FINAL"]
+        revisions = [update["session"]["revision"] for update in seen]
+        assert revisions == sorted(set(revisions))
+        assert [update["session"]["cdr"] is None for update in seen] == [True, True, False]
+        last = seen[-1]["session"]
+        assert last["status"] == "COMPLETED"
+        assert last["cdr"]["total"]["gross"] == last["cost"]["ifStoppedNow"]["gross"]
+        await listened(gateway, 0)
+        await socket.start("1", WATCH, id=key)
+        assert event(await socket.of("1"))["kind"] == "FINAL"
+        assert (await socket.of("1"))["type"] == "complete"
+
+
+async def test_a_feed_goes_on_where_it_was_left(gateway: Gateway) -> None:
+    session = await gateway.push("S-1", TheirStatus.ACTIVE, 0)
+    other = await gateway.push("S-2", TheirStatus.ACTIVE, 0, evse="EVSE-2")
+    key = gid("ChargingSession", session.id)
+    async with sockets(gateway) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        await socket.start("first", WATCH, id=key)
+        await socket.start("other", WATCH, id=gid("ChargingSession", other.id))
+        cursor = event(await socket.of("first"))["cursor"]
+        foreign = event(await socket.of("other"))["cursor"]
+
+        await socket.start("present", WATCH, id=key, after=cursor)
+        await listened(gateway, 3)
+        await socket.send({"type": "ping"})
+        assert await socket.read() == {"type": "pong"}, "the present revision says nothing"
+        await gateway.push("S-1", TheirStatus.ACTIVE, 60, "1")
+        changed = event(await socket.of("present"))
+        assert (changed["kind"], changed["session"]["energyKwh"]) == ("CHANGE", "1.000")
+
+        await socket.start("older", WATCH, id=key, after=cursor)
+        assert event(await socket.of("older"))["session"]["revision"] == changed["session"]["revision"]
+        for number, unknown in enumerate(("garbage", foreign, cursor[:-2])):
+            await socket.start(f"unknown{number}", WATCH, id=key, after=unknown)
+            assert event(await socket.of(f"unknown{number}"))["kind"] == "SNAPSHOT"
+
+        await gateway.push("S-1", TheirStatus.COMPLETED, 1800, "10")
+        final = event(await socket.of("present"))
+        await socket.start("after", WATCH, id=key, after=final["cursor"])
+        assert event(await socket.of("after"))["kind"] == "FINAL"
+        assert (await socket.of("after"))["type"] == "complete"
+
+
+async def test_what_is_not_ones_own_is_not_there(gateway: Gateway) -> None:
+    session = await gateway.push("S-1", TheirStatus.ACTIVE, 0)
+    await gateway.stranger()
+    async with sockets(gateway) as open_socket:
+        socket = await open_socket()
+        await socket.init(subject="driver-2")
+        frames = []
+        for text in (gid("ChargingSession", session.id), gid("ChargingSession", uuid4()), gid("Wallet", uuid4()), "x"):
+            await socket.start("1", WATCH, id=text)
+            frames.append(await socket.of("1"))
+        assert [frame["type"] for frame in frames] == ["error"] * 4
+        assert {orjson.dumps(frame) for frame in frames} == {orjson.dumps(frames[0])}
+        assert frames[0]["payload"][0]["extensions"] == {"code": "NOT_FOUND"}
+        await listened(gateway, 0)
+        agent = await open_socket()
+        await agent.init(Role.SUPPORT)
+        await agent.start("1", WATCH, id=gid("ChargingSession", session.id))
+        assert event(await agent.of("1"))["kind"] == "SNAPSHOT"
+        owner = await open_socket()
+        await owner.init(Role.OPERATOR)
+        await owner.start("1", WATCH, id=gid("ChargingSession", session.id))
+        assert (await owner.of("1"))["payload"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_who_leaves_gives_back_the_mailbox(small: Gateway) -> None:
+    session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+    key = gid("ChargingSession", session.id)
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        for _ in range(3):
+            await socket.start("1", WATCH, id=key)
+            assert event(await socket.of("1"))["kind"] == "SNAPSHOT"
+            await socket.send({"type": "complete", "id": "1"})
+        await listened(small, 0)
+        await socket.start("1", WATCH, id=key)
+        assert event(await socket.of("1"))["kind"] == "SNAPSHOT"
+        assert listening(small) == 1
+        socket.line.transport.abort()
+        await listened(small, 0)
+
+
+async def test_a_slow_reader_gets_the_newest_state(small: Gateway) -> None:
+    session = await small.push("S-1", TheirStatus.ACTIVE, 0)
+    async with sockets(small) as open_socket:
+        socket = await open_socket()
+        await socket.init()
+        await socket.start("1", WATCH, id=gid("ChargingSession", session.id))
+        event(await socket.of("1"))
+        for number in range(1, 21):
+            await small.push("S-1", TheirStatus.ACTIVE, 60 * number, str(number))
+        seen = [event(await socket.of("1"))]
+        while seen[-1]["session"]["energyKwh"] != "20.000":
+            seen.append(event(await socket.of("1")))
+        assert len(seen) <= 20
+        revisions = [update["session"]["revision"] for update in seen]
+        assert revisions == sorted(set(revisions))
