@@ -96,7 +96,7 @@ def create_app(house: House, tabs: Sequence[playground.Tab] = ()) -> Starlette:
     verifier = Verifier(settings, house.clock)
     askers = Askers(services, verifier, house.keys, settings)
     gateway = Gateway(
-        schema.build(),
+        schema.build(introspection=not settings.is_production),
         askers,
         house.clock,
         most_bytes=settings.max_body_bytes,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
 
 from api import cli
 from api.auth import Verifier
@@ -33,6 +36,17 @@ Ran = tuple[int, str, str]
 Run = Callable[..., Ran]
 
 
+@contextmanager
+def logs_as_before() -> Iterator[None]:
+    """What runs in a process of its own sets up its logs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     """The command line in this process: exit code, what it printed, what it complained about."""
@@ -43,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, **variables: str) -> Ran:
-        with monkeypatch.context() as here:
+        with monkeypatch.context() as here, logs_as_before():
             for name, value in variables.items():
                 here.setenv(name, value)
             code = 0

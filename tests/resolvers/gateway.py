@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import httpx2
 import orjson
+import pytest
 from starlette.applications import Starlette
 
 from api.app import House, create_app
@@ -24,6 +26,7 @@ from domain.database import Database
 from domain.energy import Energy
 from domain.ids import DriverId
 from domain.sessions import ChargingSession, SessionPush, TheirStatus, TokenName
+from resolvers import schema
 from resolvers.nodes import global_id
 from resolvers.principal import Role
 from tests.world import KEYS, OPERATOR, SEED, World, at, build, fund
@@ -142,6 +145,10 @@ class Gateway:
             await running
 
 
+built_once = functools.cache(schema.build)
+"""The schema knows neither store nor settings, and takes longest to make."""
+
+
 def moment(seconds: int) -> datetime:
     return at("08:00") + timedelta(seconds=seconds)
 
@@ -155,7 +162,9 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Gateway]:
     """The gateway over an empty store."""
     world = await build(database)
     known = Settings(var=folder, max_body_bytes=20_000, return_urls=("https://app.example/",))
-    app = create_app(House(known, world.services, KEYS, world.services.clock, {}))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schema, "build", built_once)
+        app = create_app(House(known, world.services, KEYS, world.services.clock, {}))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as http:
         yield Gateway(world, known, app, http)
     await world.services.feed.close()
