@@ -188,7 +188,10 @@ class DisputeService:
     async def reject(
         self, operator: OperatorId, dispute_id: DisputeId, expected_revision: int, explanation: str, agent: str
     ) -> Dispute:
-        """Side with the bill; no money moves. Raises InvalidInput, CardDataRefused, NotFound, StateConflict, SelfDecision."""
+        """Side with the bill; no money moves.
+
+        Raises InvalidInput, CardDataRefused, NotFound, StateConflict, SelfDecision.
+        """
         said(explanation, EXPLANATION, "explanation")
         async with self._database.transaction() as tx:
             dispute = await self._locked(tx, operator, dispute_id)
