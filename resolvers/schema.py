@@ -22,6 +22,7 @@ from resolvers.context import Context, Info
 from resolvers.errors import HANDLERS
 from resolvers.nodes import Node, node_of
 from resolvers.partners import EVSE, LocationConnection
+from resolvers.principal import Role
 from resolvers.revenue import Operator
 from resolvers.scalars import SCALARS, CursorText
 from resolvers.wallets import Driver
@@ -211,6 +212,7 @@ def build(*, introspection: bool = True) -> GatewaySchema:
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
+        types=[Role],  # named by directives only; so it stands where every other type does
         extensions=[
             lambda: MaxTokensLimiter(max_token_count=MOST_TOKENS),
             lambda: AddValidationRules(rules),

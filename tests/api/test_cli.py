@@ -123,6 +123,7 @@ def test_schema_graphql_is_the_contract_that_the_code_makes(run: Run) -> None:
     code, out, err = run("schema", "export")
     assert (code, err) == (0, "")
     assert out == (ROOT / "schema.graphql").read_text(), "`make schema` writes it anew"
+    assert run("schema", "export") == (code, out, err), "built again in the same process, it is the same"
 
 
 def test_an_empty_store_is_audited_and_balances(run: Run, database_url: str) -> None:
