@@ -28,7 +28,7 @@ schema: $(UV)  ## write schema.graphql from the code
 
 bench: $(UV)   ## what is measured and not judged
 	@$(SYNC)
-	@.venv/bin/pytest -m bench
+	@.venv/bin/pytest -m bench -q -s
 
 soak: $(UV)    ## the long form: hours
 	@$(SYNC)
