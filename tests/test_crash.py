@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 from sqlalchemy import select
@@ -68,7 +69,7 @@ async def nothing_was_lost(stack: Stack, database: Database, billed: Json) -> No
 
     counted = await until(all_taken)
     assert counted is not None
-    assert (counted["status"], str(counted["kwh"])) == ("COMPLETED", billed["energyKwh"])
+    assert (counted["status"], Decimal(str(counted["kwh"]))) == ("COMPLETED", Decimal(billed["energyKwh"]))
     async with database.snapshot() as reader:
         (row,) = await reader.list(ChargingSession, select(table_of(ChargingSession)))
         (cdr,) = await reader.list(CDR, select(table_of(CDR)))

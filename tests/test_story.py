@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import orjson
@@ -109,7 +110,7 @@ async def charge(stack: Stack) -> Told:
     assert bill == gross(session["cost"]["ifStoppedNow"]) > 0
     assert await ada.session(session) == session
     (counted,) = await stack.told_by_points()
-    assert (counted["status"], str(counted["kwh"])) == ("COMPLETED", session["energyKwh"])
+    assert (counted["status"], Decimal(str(counted["kwh"]))) == ("COMPLETED", Decimal(session["energyKwh"]))
 
     assert await ada.balance() == await ada.balance("total") == TOPPED_UP - bill
     paid, charged = await ada.entries()
