@@ -18,7 +18,8 @@ from sqlmodel import SQLModel
 import migrations
 from domain.database import Database
 from domain.disputes import DisputeReason
-from tests.domain.sessions.stage import WRITTEN_ONCE, Stage, built, euro, everything
+from tests.domain.rows import WRITTEN_ONCE, everything
+from tests.domain.sessions.stage import Stage, built, euro
 
 PARTIAL = {"cdr_original": "original", "charging_session_pending": "pending", "hold_open_session": "open"}
 

@@ -7,16 +7,10 @@ import asyncio
 import pytest
 
 from domain.columns import table_of
-from domain.database import Database
 from domain.drivers import Driver, Token, TokenKind
 from domain.ids import DriverId, OperatorId
 from domain.wallets import Wallet
 from tests.domain.sessions.stage import Stage, built
-
-
-@pytest.fixture
-async def stage(database: Database) -> Stage:
-    return await built(database)
 
 
 async def token(stage: Stage, driver: DriverId) -> Token:

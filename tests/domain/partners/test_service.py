@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 
-from domain.database import Database
 from domain.errors import NotFound
 from domain.ids import ConnectorId, LocationId, OperatorId, PartyId
 from domain.partners import (
@@ -37,11 +36,6 @@ PLAN = LocationPlan(
         EvsePlan("A", None, (ConnectorPlan("1", "CCS", 150_000, "T"),)),
     ),
 )
-
-
-@pytest.fixture
-async def stage(database: Database) -> Stage:
-    return await built(database)
 
 
 async def test_an_operator_told_twice_stays_as_it_was(stage: Stage) -> None:

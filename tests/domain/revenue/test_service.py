@@ -19,7 +19,8 @@ from domain.money import Money
 from domain.partners import ConnectorPlan, EvsePlan, LocationPlan
 from domain.revenue import Figures, Interval, Measure, Scope
 from domain.sessions import CDR, CdrKind, TokenName
-from tests.domain.sessions.stage import ACTIVE, COMPLETED, STANDARD, Stage, built, component, tariff
+from tests.domain.sessions.ocpi_objects import STANDARD, component, tariff
+from tests.domain.sessions.stage import ACTIVE, COMPLETED, Stage, built
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import select
-from sqlmodel import SQLModel
 
 from domain.clock import ManualClock
 from domain.columns import table_of
@@ -26,7 +23,6 @@ from domain.ids import ConnectorId, DriverId, EvseId, LocationId, OperatorId, Pa
 from domain.ledger import Account, Cause, balance
 from domain.money import Money
 from domain.partners import ConnectorPlan, EvsePlan, LocationPlan, Operator, Party
-from domain.payments import CheckoutRequest, NotSent, Outcome
 from domain.services import Services, assemble, audit
 from domain.sessions import (
     CDR,
@@ -36,88 +32,21 @@ from domain.sessions import (
     InProcessFeed,
     Quote,
     Recorded,
-    Reply,
     SessionPush,
-    Start,
-    Stop,
     TheirStatus,
     TokenName,
 )
-from domain.tariffs import ChargingPeriod, DimensionType
 from domain.wallets import Hold, Wallet, WalletBalance
+from tests.domain.rows import everything
+from tests.domain.sessions.ocpi_objects import NOON, STANDARD, after, card, component, tariff
+from tests.domain.sessions.outside import Line, NoGateway
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CAUSE = Cause(actor="test", request_id="r-1")
 ACTIVE, COMPLETED, INVALID = TheirStatus.ACTIVE, TheirStatus.COMPLETED, TheirStatus.INVALID
-
-WRITTEN_ONCE = {
-    "cdr",
-    "dispute_event",
-    "document",
-    "hold_event",
-    "ledger_entry",
-    "ledger_posting",
-    "ledger_transfer",
-    "meter_reading",
-    "psp_delivery",
-    "quote",
-    "tariff_edition",
-    "wallet_entry",
-}
-"""Tables whose rows refuse to be changed."""
 
 
 def euro(cents: int) -> Money:
     return Money(cents, "EUR")
-
-
-def component(kind: str, price: str, vat: int | None = 19, step: int = 1) -> dict[str, object]:
-    raw: dict[str, object] = {"type": kind, "price": Decimal(price), "step_size": step}
-    return raw if vat is None else raw | {"vat": Decimal(vat)}
-
-
-def tariff(
-    name: str, *components: dict[str, object], party: tuple[str, str] = ("DE", "CPO"), **more: object
-) -> dict[str, object]:
-    """A Tariff object of OCPI with one element."""
-    return {
-        "country_code": party[0],
-        "party_id": party[1],
-        "id": name,
-        "currency": "EUR",
-        "elements": [{"price_components": list(components)}],
-        "last_updated": "2026-01-01T00:00:00Z",
-    } | more
-
-
-STANDARD = tariff(
-    "STANDARD", component("FLAT", "1.00"), component("ENERGY", "0.50"), component("PARKING_TIME", "6.00", step=60)
-)
-
-
-class Line:
-    """A line to charge points that answers as it is told; ACCEPTED where nothing is said."""
-
-    def __init__(self) -> None:
-        self.sent: list[Start | Stop] = []
-        self.replies: list[Reply] = []
-        self.meanwhile: Callable[[Start | Stop], Awaitable[object]] | None = None
-        """What happens while an order is under way."""
-
-    async def send(self, order: Start | Stop) -> Reply:
-        self.sent.append(order)
-        if self.meanwhile is not None:
-            await self.meanwhile(order)
-        return self.replies.pop(0) if self.replies else Reply.ACCEPTED
-
-
-class NoGateway:
-    """No payment provider takes part."""
-
-    merchant_account = "TestMerchant"
-
-    async def open_checkout(self, request: CheckoutRequest, key: UUID) -> Outcome:
-        return NotSent(f"{request.reference} {key}")
 
 
 @dataclass
@@ -240,6 +169,19 @@ class Stage:
         quote = quote or await self.quote(driver)
         return await self.services.charging.start(self.operator, quote.driver_id, quote.id, key, CAUSE)
 
+    async def begins(self, session: ChargingSession) -> tuple[ChargingSession, Recorded]:
+        """The charge point tells that the session we asked for has begun."""
+        token = TokenName(("de", "twt"), session.token_uid, session.contract_id, is_app=True)
+        reference = session.authorization_reference
+        return await self.record(self.push("S1", ACTIVE, 0, 0, token=token, authorization_reference=reference))
+
+    async def begun(self) -> ChargingSession:
+        session, _ = await self.begins(await self.start())
+        return session
+
+    async def stop(self, session: ChargingSession) -> ChargingSession:
+        return await self.services.charging.stop(self.operator, self.driver.id, session.id)
+
     async def session(self, found: ChargingSession, driver: DriverId | None = None) -> ChargingSession:
         session = await self.services.sessions.session(self.operator, found.id, driver)
         assert session is not None
@@ -277,35 +219,6 @@ class Stage:
             verdicts = await audit(reader)
         assert [str(verdict.broken) for verdict in verdicts if verdict.broken] == []
         assert sum(verdict.looked_at for verdict in verdicts) > 0
-
-
-async def everything(database: Database) -> dict[str, list[str]]:
-    """All rows of all tables: equal before and after means that nothing was stored."""
-    async with database.read() as reader:
-        return {
-            table.name: sorted(str(dict(row)) for row in await reader.rows(select(table)))
-            for table in SQLModel.metadata.sorted_tables
-        }
-
-
-def after(minutes: int, seconds: int = 0) -> datetime:
-    return NOON + timedelta(minutes=minutes, seconds=seconds)
-
-
-def card(name: str) -> TokenName:
-    return TokenName(("DE", "TWT"), f"CARD-{name.upper()}", f"DE-TWT-C{name.upper()}", is_app=False)
-
-
-def period(
-    minutes: int, kwh: str | None = None, *, hours: str | Fraction | None = None, parked: bool = False
-) -> ChargingPeriod:
-    dimensions: list[tuple[DimensionType, Decimal | Fraction]] = []
-    if kwh is not None:
-        dimensions.append((DimensionType.ENERGY, Decimal(kwh)))
-    if hours is not None:
-        kind = DimensionType.PARKING_TIME if parked else DimensionType.TIME
-        dimensions.append((kind, Decimal(hours) if isinstance(hours, str) else hours))
-    return ChargingPeriod(after(minutes), tuple(dimensions))
 
 
 async def built(database: Database, operator: UUID | None = None, zone: str = "Europe/Berlin") -> Stage:

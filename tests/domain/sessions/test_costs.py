@@ -17,7 +17,8 @@ from domain.sessions.declared import declared_lines, earned_from
 from domain.sessions.live import Point, fold
 from domain.sessions.push import CdrPush, Declared
 from domain.tariffs import ChargingPeriod, DimensionType, Pricing, parse_tariff, price
-from tests.domain.sessions.stage import NOON, after, component, euro, period, tariff
+from tests.domain.sessions.ocpi_objects import NOON, after, component, period, tariff
+from tests.domain.sessions.stage import euro
 
 BERLIN = ZoneInfo("Europe/Berlin")
 prices = st.integers(0, 20_000).map(lambda value: str(Decimal(value).scaleb(-4)))

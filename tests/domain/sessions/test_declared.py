@@ -23,19 +23,8 @@ from domain.sessions import (
     TokenName,
     lines_of,
 )
-from tests.domain.sessions.stage import (
-    ACTIVE,
-    CAUSE,
-    COMPLETED,
-    INVALID,
-    STANDARD,
-    Stage,
-    after,
-    built,
-    component,
-    euro,
-    tariff,
-)
+from tests.domain.sessions.ocpi_objects import STANDARD, after, component, tariff
+from tests.domain.sessions.stage import ACTIVE, CAUSE, COMPLETED, INVALID, Stage, built, euro
 
 _Status = ChargingSessionStatus
 

@@ -11,19 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.database import Database
 from domain.errors import NotFound
 from domain.ids import ChargingSessionId
 from domain.sessions import ChargingSession, ChargingSessionStatus, InProcessFeed, Mailbox, UpdateKind
-from tests.domain.sessions.stage import ACTIVE, COMPLETED, INVALID, Stage, built
+from tests.domain.sessions.stage import ACTIVE, COMPLETED, INVALID, Stage
 
 SNAPSHOT, CHANGE, FINAL = UpdateKind.SNAPSHOT, UpdateKind.CHANGE, UpdateKind.FINAL
 Updates = AsyncGenerator[tuple[UpdateKind, ChargingSession], None]
-
-
-@pytest.fixture
-async def stage(database: Database) -> Stage:
-    return await built(database)
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from domain.ids import ChargingSessionId, OperatorId
 from domain.sessions.live import Folded, Point, declared_periods, fold, periods_json, points_of
 from domain.sessions.models import MeterReading
 from domain.tariffs import ChargingPeriod, DimensionType, parse_tariff, price
-from tests.domain.sessions.stage import NOON, after, component, period, tariff
+from tests.domain.sessions.ocpi_objects import NOON, after, component, period, tariff
 
 BERLIN = ZoneInfo("Europe/Berlin")
 STEPPED = parse_tariff(

@@ -7,18 +7,13 @@ from decimal import Decimal
 
 import pytest
 
-from domain.database import Database
 from domain.energy import Energy
 from domain.errors import EvseUnavailable, InvalidInput, NotFound
 from domain.ids import ConnectorId, QuoteId
 from domain.sessions import Expectation, Quote, shown
 from domain.tariffs import QuoteUnit
-from tests.domain.sessions.stage import COMPLETED, NOON, STANDARD, Stage, after, built, component, period, tariff
-
-
-@pytest.fixture
-async def stage(database: Database) -> Stage:
-    return await built(database)
+from tests.domain.sessions.ocpi_objects import NOON, STANDARD, after, component, period, tariff
+from tests.domain.sessions.stage import COMPLETED, Stage
 
 
 async def quoted(stage: Stage, kwh: str, span: timedelta, connector: int = 0) -> Quote:

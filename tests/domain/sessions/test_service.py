@@ -9,7 +9,8 @@ import pytest
 from domain.database import Database
 from domain.ids import ChargingSessionId
 from domain.sessions import ChargingSession, ChargingSessionStatus, standing
-from tests.domain.sessions.stage import ACTIVE, COMPLETED, Stage, after, built, card
+from tests.domain.sessions.ocpi_objects import after, card
+from tests.domain.sessions.stage import ACTIVE, COMPLETED, Stage, built
 
 
 @pytest.fixture

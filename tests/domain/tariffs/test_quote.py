@@ -20,7 +20,7 @@ from domain.tariffs import (
     price,
     quoted_components,
 )
-from tests.domain.sessions.stage import component, tariff
+from tests.domain.sessions.ocpi_objects import component, tariff
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -9,15 +9,10 @@ from typing import Any
 
 import pytest
 
-from domain.database import Database
 from domain.errors import InvalidInput, UnknownTariff
 from domain.tariffs import PublishedTariff, TariffEdition, tariff_of
-from tests.domain.sessions.stage import STANDARD, Stage, built, component, tariff
-
-
-@pytest.fixture
-async def stage(database: Database) -> Stage:
-    return await built(database)
+from tests.domain.sessions.ocpi_objects import STANDARD, component, tariff
+from tests.domain.sessions.stage import Stage
 
 
 async def publish(stage: Stage, raw: dict[str, Any]) -> TariffEdition:

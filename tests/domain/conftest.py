@@ -1,0 +1,13 @@
+"""The domain over a small business, on one engine and then on the other."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.database import Database
+from tests.domain.sessions.stage import Stage, built
+
+
+@pytest.fixture
+async def stage(database: Database) -> Stage:
+    return await built(database)
