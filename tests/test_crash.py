@@ -12,7 +12,9 @@ from domain.columns import table_of
 from domain.database import Database
 from domain.ledger import LedgerPosting
 from domain.sessions import CDR, ChargingSession, MeterReading
-from tests.processes import LIVE, Driver, Json, Stack, gross, minor, until
+from tests.people import LIVE, Driver, gross, minor
+from tests.processes import Json, until
+from tests.stack import Stack
 
 TOPPED_UP = 5000
 

@@ -19,22 +19,9 @@ import websockets
 from domain.clock import ManualClock
 from resolvers.nodes import global_id
 from resolvers.principal import Role
-from tests.processes import (
-    LIVE,
-    MONEY,
-    PROTOCOL,
-    REFUSED,
-    START,
-    STOP,
-    TAXED,
-    TOP_UP,
-    Caller,
-    Driver,
-    Json,
-    Stack,
-    gross,
-    minor,
-)
+from tests.people import LIVE, MONEY, PROTOCOL, REFUSED, START, STOP, TAXED, TOP_UP, Caller, Driver, gross, minor
+from tests.processes import Json
+from tests.stack import Stack
 
 TOPPED_UP = 5000
 ANYTHING = "query ($id: ID!) { node(id: $id) { __typename id } }"

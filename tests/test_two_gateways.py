@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.processes import LIVE, Stack, gross
+from tests.people import LIVE, gross
 from tests.servers import Servers
+from tests.stack import Stack
 
 TOPPED_UP = 5000
 
