@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 
 from api.adyen import AdyenAccount, AdyenGateway
@@ -19,6 +16,7 @@ from domain.clock import ManualClock
 from domain.database import Database
 from domain.ids import Ids
 from domain.payments import Inbox, Payment, PaymentService, TopUp, TopUpStatus
+from tests.api.serving import listening
 from tests.api.test_adyen import API_KEY, HMAC_KEY, MERCHANT, PASSWORD, USER, started
 from tests.domain.ledger.books import eur
 from tests.domain.wallets.purse import Purse
@@ -62,23 +60,13 @@ class Shop(Purse):
         assert (await self.http.post("/admin/faults", json=faults)).status_code == 200
 
 
-@asynccontextmanager
-async def serving(app: Starlette) -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="warning", lifespan="off"))
-        served = asyncio.create_task(server.serve([listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await served
-
-
 @pytest.fixture
 async def shop(database: Database) -> AsyncIterator[Shop]:
     opened = Shop(database)
     await opened.opened()
     account = WebhookAccount(USER, PASSWORD, (HMAC_KEY,))
     app = Starlette(routes=routes(opened.inbox, opened.operator, account, opened.told.release))
-    async with serving(app) as door:
+    async with listening(app) as door:
         with started(f"{door}/webhooks/adyen") as standin:
             gateway = AdyenGateway(AdyenAccount(API_KEY, MERCHANT, base_url=standin, timeout_seconds=5))
             opened.payments = PaymentService(database, opened.wallets, gateway, opened.now, Ids(opened.now))

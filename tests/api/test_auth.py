@@ -1,13 +1,12 @@
+"""A token speaks for its principal, or is refused for one reason."""
+
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
 import json
-import os
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,37 +19,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
-from api.auth import RefusedInProduction, Unauthenticated, Verifier, bearer_of, issue_development_token
-from api.jwks import FetchedKeys, Key, OneKey
-from api.settings import Environment, Settings
+from api.auth import Unauthenticated, Verifier, bearer_of
+from api.jwks import Key, OneKey
+from api.settings import Settings
 from domain.clock import ManualClock
 from resolvers.principal import Principal, Role
+from tests.api.tokens import CLAIMS, HEADERS, NOW, OPERATOR, SECONDS, SIGNER, refused, signed, token
 
-NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-SECONDS = int(NOW.timestamp())
-SIGNER = Ed25519PrivateKey.generate()
-OPERATOR = "01900000-0000-7000-8000-000000000001"
-CLAIMS: dict[str, Any] = {
-    "iss": "tallywatt-development",
-    "aud": "tallywatt",
-    "sub": "driver-1",
-    "iat": SECONDS,
-    "exp": SECONDS + 900,
-    "role": "DRIVER",
-    "operator_id": OPERATOR,
-    "name": "Ada",
-}
-HEADERS = {"kid": "one", "typ": "at+jwt"}
-
-
-@pytest.fixture(autouse=True)
-def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in os.environ:
-        if name.startswith(("TALLYWATT_", "ADYEN_")):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_environment")
 
 
 @pytest.fixture
@@ -61,27 +38,6 @@ def clock() -> ManualClock:
 @pytest.fixture
 def verifier(clock: ManualClock) -> Verifier:
     return Verifier(Settings(), clock, OneKey(Key("one", "EdDSA", SIGNER.public_key())))
-
-
-def token(headers: dict[str, Any] | None = None, **claims: object) -> str:
-    """A sound token, but for what is said; None leaves a claim out."""
-    said = {name: value for name, value in (CLAIMS | claims).items() if value is not None}
-    return signed(json.dumps({"alg": "EdDSA"} | HEADERS | (headers or {})), json.dumps(said))
-
-
-def signed(header: str, claims: str) -> str:
-    """A token of exactly these texts, truly signed."""
-    segments = [base64.urlsafe_b64encode(text.encode()).rstrip(b"=") for text in (header, claims)]
-    signature = SIGNER.sign(b".".join(segments))
-    return b".".join([*segments, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-
-
-async def refused(verifier: Verifier, bearer: str) -> str:
-    with pytest.raises(Unauthenticated) as caught:
-        await verifier.principal(bearer)
-    assert caught.value.__suppress_context__
-    assert str(caught.value) == caught.value.reason
-    return caught.value.reason
 
 
 # --- who it is ----------------------------------------------------------------------------------------------------
@@ -291,90 +247,6 @@ async def test_other_kinds_of_keys_sign_as_well(clock: ManualClock, algorithm: s
     bearer = jwt.encode(CLAIMS, private, algorithm=algorithm, headers=HEADERS)
     assert (await verifier.principal(bearer)).subject == "driver-1"
     assert await refused(verifier, token()) == "wrong_algorithm"
-
-
-# --- keys of an issuer --------------------------------------------------------------------------------------------
-
-
-async def test_an_issuer_that_has_never_answered_is_no_fault_of_the_token(clock: ManualClock) -> None:
-    async def fetch() -> bytes:
-        raise ConnectionRefusedError
-
-    verifier = Verifier(Settings(), clock, FetchedKeys(fetch))
-    assert await refused(verifier, token()) == "keys_unavailable"
-    await verifier.close()
-
-
-JWKS = "https://login.example.com/jwks.json"
-
-
-def issuer() -> Settings:
-    return Settings(jwks_url=JWKS)
-
-
-async def test_with_an_issuer_the_development_key_opens_nothing(tmp_path: Path) -> None:
-    bearer = issue_development_token(Settings(), Role.OPERATOR, "me", timedelta(hours=1))
-    text = jwt.algorithms.OKPAlgorithm.to_jwk(SIGNER.public_key())
-    keys = json.dumps({"keys": [{**json.loads(text), "kid": "one"}]}).encode()
-
-    async def fetch() -> bytes:
-        return keys
-
-    assert isinstance(Verifier(issuer())._keys, FetchedKeys)
-    assert await refused(Verifier(issuer(), keys=FetchedKeys(fetch)), bearer) == "unknown_key"
-
-
-# --- development --------------------------------------------------------------------------------------------------
-
-
-async def test_a_development_token_opens_the_door(tmp_path: Path) -> None:
-    settings = Settings(var=tmp_path / "keys")
-    bearer = issue_development_token(settings, Role.FINANCE, "clerk", timedelta(minutes=15), name="Grace")
-    principal = await Verifier(settings).principal(bearer)
-    assert (principal.role, principal.subject, principal.display_name) == (Role.FINANCE, "clerk", "Grace")
-    assert principal.operator_id == settings.operator_id
-    assert (tmp_path / "keys" / "token-signing-key.pem").stat().st_mode & 0o777 == 0o600
-
-
-async def test_a_development_token_of_another_machine_does_not(tmp_path: Path) -> None:
-    bearer = issue_development_token(Settings(var=tmp_path / "a"), Role.DRIVER, "me", timedelta(minutes=1))
-    assert await refused(Verifier(Settings(var=tmp_path / "b")), bearer) == "bad_signature"
-
-
-@pytest.mark.parametrize("lifetime", [timedelta(), timedelta(seconds=-1), timedelta(hours=1, seconds=1)])
-def test_a_development_token_lives_an_hour_at_most(lifetime: timedelta) -> None:
-    with pytest.raises(ValueError, match="hour"):
-        issue_development_token(Settings(), Role.DRIVER, "me", lifetime)
-
-
-def production() -> Settings:
-    secret = SecretStr("x" * 40)
-    return Settings(
-        jwks_url=JWKS,
-        environment=Environment.PRODUCTION,
-        public_url="https://charging.example.com",
-        jwt_issuer="https://login.example.com",
-        signing_secret=secret,
-        adyen_api_key=secret,
-        adyen_merchant_account="Tallywatt",
-        adyen_hmac_key=SecretStr("ab" * 32),
-        adyen_webhook_user="adyen",
-        adyen_webhook_password=secret,
-    )
-
-
-@pytest.mark.parametrize("make", [issuer, production])
-def test_no_development_token_is_issued_where_an_issuer_signs(make: Callable[[], Settings]) -> None:
-    with pytest.raises(RefusedInProduction):
-        issue_development_token(make(), Role.OPERATOR, "me", timedelta(minutes=1))
-
-
-async def test_production_has_no_development_key(tmp_path: Path) -> None:
-    settings = production()
-    assert isinstance(Verifier(settings)._keys, FetchedKeys)
-    with pytest.raises(RefusedInProduction):
-        Verifier(settings.model_copy(update={"jwks_url": None}))
-    assert not (tmp_path / "var").exists()
 
 
 # --- the header ---------------------------------------------------------------------------------------------------

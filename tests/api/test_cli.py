@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,24 +13,14 @@ from api import cli
 from api.auth import Verifier
 from api.settings import Settings
 from resolvers.principal import Role
+from tests.api.environment import CANARY, ROOT, SOUND
 from tests.servers import Postgres
 
-ROOT = Path(__file__).parents[2]
-CANARY = "canary-0123456789-0123456789-0123456789"
-PRODUCTION = {
-    "TALLYWATT_ENVIRONMENT": "production",
+PRODUCTION = SOUND | {
     "TALLYWATT_DATABASE_URL": f"postgresql://tallywatt:{CANARY}@127.0.0.1:1/tallywatt",
     "TALLYWATT_REDIS_URL": f"redis://:{CANARY}@127.0.0.1:1/0",
-    "TALLYWATT_PUBLIC_URL": "https://charging.example.com",
-    "TALLYWATT_SIGNING_SECRET": CANARY,
-    "TALLYWATT_JWKS_URL": "https://login.example.com/jwks.json",
-    "TALLYWATT_JWT_ISSUER": "https://login.example.com/",
-    "ADYEN_API_KEY": CANARY,
-    "ADYEN_MERCHANT_ACCOUNT": "TallywattECOM",
-    "ADYEN_HMAC_KEY": "ab" * 32,
-    "ADYEN_WEBHOOK_USER": "adyen",
-    "ADYEN_WEBHOOK_PASSWORD": CANARY,
 }
+"""Sound, over servers that are not there."""
 Ran = tuple[int, str, str]
 Run = Callable[..., Ran]
 
@@ -48,13 +37,11 @@ def logs_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(
+    empty_environment: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Run:
     """The command line in this process: exit code, what it printed, what it complained about."""
-    for name in os.environ:
-        if name.startswith(("TALLYWATT_", "ADYEN_")):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("TALLYWATT_VAR", str(tmp_path / "var"))
-    monkeypatch.chdir(tmp_path)
 
     def run(*words: str, **variables: str) -> Ran:
         with monkeypatch.context() as here, logs_as_before():

@@ -7,7 +7,6 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,27 +15,12 @@ import pytest
 
 from api.auth import issue_development_token
 from api.front import GRAPHQL_JSON, JSON
-from domain.database import Database
 from domain.ids import OperatorId
 from resolvers.principal import Role
-from tests.resolvers.gateway import Gateway, opened
+from tests.resolvers.gateway import Gateway
 
 NAME = "{ me { displayName } }"
 PLACES = "{ locations { pageInfo { hasNextPage } } }"
-
-
-@pytest.fixture
-async def gateway(database: Database, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with opened(database, tmp_path) as opened_gateway:
-        yield opened_gateway
-
-
-@pytest.fixture
-async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
-    database = Database(sqlite_url)
-    async with opened(database, tmp_path) as opened_gateway:
-        yield opened_gateway
-    await database.close()
 
 
 def bearer(gateway: Gateway) -> dict[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -12,27 +11,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from api.graphql import MOST_OPERATIONS
-from domain.database import Database
 from domain.errors import TryAgain
 from domain.sessions import TheirStatus
 from resolvers.principal import Role
-from tests.resolvers.gateway import Gateway, gid, opened
+from tests.resolvers.gateway import Gateway, gid
 from tests.resolvers.sockets import WATCH, listened, listening, sockets
-
-
-@pytest.fixture
-async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
-    database = Database(sqlite_url)
-    async with opened(database, tmp_path) as gateway:
-        yield gateway
-    await database.close()
-
-
-@pytest.fixture
-async def gateway(database: Database, tmp_path: Path) -> AsyncIterator[Gateway]:
-    async with opened(database, tmp_path) as opened_gateway:
-        yield opened_gateway
-
 
 # --- what closes a socket --------------------------------------------------------------------------------------------
 

@@ -1,35 +1,21 @@
+"""Which keys of an issuer count, and when they are fetched."""
+
 from __future__ import annotations
 
 import asyncio
 import json
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256K1, SECP256R1, SECP384R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from api.jwks import _P, _SMALL_ORDER, LARGEST_ANSWER, FetchedKeys, fetching, keys_of
+from api.jwks import _P, _SMALL_ORDER, FetchedKeys, keys_of
+from tests.api.tokens import SIGNER, SOUND, key_set
 
-ED25519 = Ed25519PrivateKey.generate()
 P256 = generate_private_key(SECP256R1())
-
-
-def key_set(*keys: object) -> bytes:
-    return json.dumps({"keys": keys}).encode()
-
-
-SOUND = {**json.loads(OKPAlgorithm.to_jwk(ED25519.public_key())), "kid": "one"}
 
 
 # --- which keys count ---------------------------------------------------------------------------------------------
@@ -67,7 +53,7 @@ ODD_RSA = generate_rsa_key(public_exponent=3, key_size=2048).public_key()
         {**SOUND, "crv": "P-256"},
         {**SOUND, "kty": "RSA"},
         {**SOUND, "kty": ["OKP"]},
-        {**json.loads(OKPAlgorithm.to_jwk(ED25519)), "kid": "one"},
+        {**json.loads(OKPAlgorithm.to_jwk(SIGNER)), "kid": "one"},
         {**json.loads(OKPAlgorithm.to_jwk(Ed448PrivateKey.generate().public_key())), "kid": "one"},
         {**json.loads(ECAlgorithm.to_jwk(generate_private_key(SECP384R1()).public_key())), "kid": "one"},
         {**json.loads(ECAlgorithm.to_jwk(generate_private_key(SECP256K1()).public_key())), "kid": "one"},
@@ -224,85 +210,3 @@ async def test_closing_ends_a_fetch() -> None:
     await keys.close()
     with pytest.raises(asyncio.CancelledError):
         await asking
-
-
-# --- how they are fetched -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate of 127.0.0.1 with its key."""
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder(name, name, P256.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(P256, SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    key = P256.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(key + signed.public_bytes(Encoding.PEM))
-    return path
-
-
-@asynccontextmanager
-async def served(certificate: Path, answer: bytes) -> AsyncIterator[Callable[..., Any]]:
-    """A server that sends these bytes; gives a way to fetch from it."""
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        if answer:
-            writer.close()
-
-    identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    identity.load_cert_chain(certificate)
-    server = await asyncio.start_server(talk, "localhost", 0, ssl=identity)
-    port = server.sockets[0].getsockname()[1]
-    yield lambda trust=None: fetching(f"https://localhost:{port}/jwks.json", trust)
-    server.close()
-
-
-def http(body: bytes, status: str = "200 OK", more: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body
-
-
-async def test_keys_come_by_https(certificate: Path) -> None:
-    async with served(certificate, http(key_set(SOUND))) as fetch:
-        assert keys_of(await fetch(ssl.create_default_context(cafile=certificate))()).keys() == {"one"}
-
-
-async def test_an_issuer_that_cannot_show_who_it_is_is_not_asked(certificate: Path) -> None:
-    async with served(certificate, http(key_set(SOUND))) as fetch:
-        assert await FetchedKeys(fetch()).find("one") is None
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        http(b"", "302 Found", "Location: /other\r\n"),
-        http(key_set(SOUND), "500 Internal Server Error"),
-        http(key_set(SOUND) + b" " * LARGEST_ANSWER),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{}",
-        b"nonsense\r\n\r\n",
-    ],
-)
-async def test_an_answer_that_is_none_is_not_believed(certificate: Path, answer: bytes) -> None:
-    async with served(certificate, answer) as fetch:
-        assert await FetchedKeys(fetch(ssl.create_default_context(cafile=certificate))).find("one") is None
-
-
-async def test_an_issuer_that_says_nothing_is_given_up(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.jwks.FETCH_SECONDS", 0.2)
-    async with served(certificate, b"") as fetch:
-        keys = FetchedKeys(fetch(ssl.create_default_context(cafile=certificate)))
-        assert await asyncio.wait_for(keys.find("one"), 2) is None
-
-
-@pytest.mark.parametrize("url", ["http://login.example.com/jwks.json", "file:///etc/passwd", ""])
-def test_keys_come_by_nothing_else(url: str) -> None:
-    with pytest.raises(ValueError, match="https"):
-        fetching(url)

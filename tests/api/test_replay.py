@@ -1,23 +1,19 @@
+"""Recorded sessions told to a gateway: each once, and every sum is that of the file."""
+
 from __future__ import annotations
 
 import asyncio
 import csv
-import socket
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
-import uvicorn
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import SQLModel
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,100 +25,20 @@ from api.keys import Keys
 from api.replay import BadFile, GatewayAway, Progress, ReplayOptions, ReplayReport, replay, report_text
 from domain.clock import SystemClock
 from domain.database import Database
-from domain.ids import OperatorId
 from domain.money import Money
 from domain.partners import Operator
-from domain.payments import CheckoutRequest, NotSent
-from domain.revenue import Interval, Measure, Scope
-from domain.services import Services, assemble, audit
-from domain.sessions import InProcessFeed, Reply, Start, Stop
+from domain.services import assemble
+from domain.sessions import InProcessFeed
+from tests.api.replayed import FILE, HOME, KEYS, NoCommands, World
+from tests.api.serving import listening
+from tests.domain.sessions.outside import NoGateway
 
-FILE = Path(__file__).with_name("test_replay.csv")
 REFUSED_LINES = {9, 11, 12, 14, 15, 16, 17, 18, 22, 23, 24, 25, 26, 30, 31, 32, 33, 36}
-HOME = OperatorId(UUID("01900000-0000-7000-8000-00000000aaaa"))
-ZURICH = ZoneInfo("Europe/Zurich")
-YEAR = Scope(HOME, "CHF", date(2019, 1, 1), date(2020, 1, 1))
-KEYS = Keys(b"k" * 32)
-
-
-class NoPayments:
-    merchant_account = "none"
-
-    async def open_checkout(self, request: CheckoutRequest, key: UUID) -> NotSent:
-        del request, key
-        return NotSent("nobody pays here")
-
-
-class NoCommands:
-    async def send(self, order: Start | Stop) -> Reply:
-        del order
-        return Reply.NOT_SENT
-
-
-@dataclass(frozen=True)
-class World:
-    """A gateway that listens at `url` over a store."""
-
-    services: Services
-    url: str
-
-    async def replay(
-        self,
-        path: Path = FILE,
-        *,
-        speed: Decimal | None = None,
-        limit: int | None = None,
-        lanes: int = 8,
-        progress: Callable[[Progress], None] = lambda _: None,
-    ) -> ReplayReport:
-        options = ReplayOptions(HOME, speed=speed, limit=limit, lanes=lanes, patience_seconds=5)
-        return await replay(path, options, self.services, KEYS, self.url, progress)
-
-    async def rows(self) -> dict[str, int]:
-        tables = SQLModel.metadata.sorted_tables
-        async with self.services.database.read() as reader:
-            return {table.name: await reader.scalar(select(func.count()).select_from(table)) for table in tables}
-
-    async def months(self) -> dict[str, tuple[int, int, int]]:
-        slices = await self.services.revenue.timeline(YEAR, Interval.MONTH, ZURICH)
-        return {
-            f"{at.astimezone(ZURICH):%Y-%m}": (
-                figures.sessions,
-                figures.net_minor + figures.tax_minor,
-                figures.net_minor,
-            )
-            for at, figures in slices
-            if figures.sessions
-        }
-
-    async def stations(self) -> dict[str, tuple[int, int, int]]:
-        ranked = await self.services.revenue.locations(YEAR, Measure.REVENUE, 100)
-        places = await self.services.partners.locations_by_id(HOME, [place for place, _ in ranked])
-        names = {place.id: place.ocpi_id for place in places}
-        return {
-            names[place]: (figures.sessions, figures.net_minor + figures.tax_minor, figures.energy_wh)
-            for place, figures in ranked
-        }
-
-    async def audited(self) -> bool:
-        async with self.services.database.snapshot() as reader:
-            return all(verdict.broken is None for verdict in await audit(reader))
-
-
-@asynccontextmanager
-async def listening(app: Starlette) -> AsyncIterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
-        serving = asyncio.create_task(server.serve([listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        await serving
 
 
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
-    services = assemble(database, InProcessFeed(), NoPayments(), NoCommands(), SystemClock())
+    services = assemble(database, InProcessFeed(), NoGateway(), NoCommands(), SystemClock())
     await services.partners.add_operator(
         Operator(
             operator_id=HOME,

@@ -168,3 +168,19 @@ async def opened(database: Database, folder: Path) -> AsyncIterator[Gateway]:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://127.0.0.1:8000") as http:
         yield Gateway(world, known, app, http)
     await world.services.feed.close()
+
+
+@pytest.fixture
+async def gateway(database: Database, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """On SQLite, then on PostgreSQL."""
+    async with opened(database, tmp_path) as opened_gateway:
+        yield opened_gateway
+
+
+@pytest.fixture
+async def small(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Gateway]:
+    """On SQLite, for what never comes to the store."""
+    database = Database(sqlite_url)
+    async with opened(database, tmp_path) as opened_gateway:
+        yield opened_gateway
+    await database.close()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-import uvicorn
 from sqlalchemy import select
 from starlette.applications import Starlette
 
@@ -22,21 +20,12 @@ from domain.energy import Energy
 from domain.money import Money
 from domain.services import audit
 from domain.sessions import CDR, ChargingSession, ChargingSessionStatus, StopReason
+from tests.api.serving import served
 from tests.simulators.stations import COMMANDS, running
 from tests.world import COMMANDS_TOKEN, CPO_TOKEN, KEYS, OPERATOR, SEED, World, build
 
 DUE_SECONDS = 10
 TOKENS = ("--token", CPO_TOKEN, "--commands-token", COMMANDS_TOKEN)
-
-
-@contextlib.asynccontextmanager
-async def serving(world: World, url: str, listener: socket.socket) -> AsyncIterator[None]:
-    app = Starlette(routes=routes(world.services, OPERATOR, KEYS, url))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    task = asyncio.create_task(server.serve([listener]))
-    yield
-    server.should_exit = True
-    await task
 
 
 async def until(world: World, session: ChargingSession, seen: Callable[[ChargingSession], bool]) -> ChargingSession:
@@ -59,7 +48,8 @@ async def test_started_by_the_app_pushed_by_the_charge_point_stopped_and_billed(
     with running(port, tmp_path / "log", *TOKENS, "--speed", "600") as station:
         commands = str(station.http.base_url).rstrip("/") + COMMANDS
         world = await build(database, control=control, commands_url=commands)
-        async with serving(world, url, listener):
+        app = Starlette(routes=routes(world.services, OPERATOR, KEYS, url))
+        async with served(app, listener):
             quote = await world.services.quotes.quote(OPERATOR, world.driver.id, world.connectors[0], None)
             session = await world.services.charging.start(OPERATOR, world.driver.id, quote.id, "key-1", SEED)
             charging = await until(world, session, lambda now: now.energy_wh > 100 and now.readings > 2)
