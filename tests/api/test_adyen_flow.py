@@ -16,8 +16,8 @@ from domain.clock import ManualClock
 from domain.database import Database
 from domain.ids import Ids
 from domain.payments import Inbox, Payment, PaymentService, TopUp, TopUpStatus
+from tests.api.adyen_account import API_KEY, HMAC_KEY, MERCHANT, PASSWORD, USER, started
 from tests.api.serving import listening
-from tests.api.test_adyen import API_KEY, HMAC_KEY, MERCHANT, PASSWORD, USER, started
 from tests.domain.ledger.books import eur
 from tests.domain.wallets.purse import Purse
 

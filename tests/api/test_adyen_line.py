@@ -18,7 +18,7 @@ import api.adyen
 from api.adyen import ADYEN_DIGITS, AdyenAccount, AdyenGateway, from_adyen, to_adyen
 from domain.money import DIGITS, Money
 from domain.payments import Answered, NotSent, Refused, Unknown
-from tests.api.test_adyen import API_KEY, MERCHANT, account, answer, gateway, wanted
+from tests.api.adyen_account import API_KEY, MERCHANT, account, answer, gateway, wanted
 
 
 @dataclass

@@ -20,7 +20,7 @@ from domain.errors import TryAgain
 from domain.ids import Ids, OperatorId
 from domain.money import Money
 from domain.payments import FactState, Inbox, PspDelivery, PspFact
-from tests.api.test_adyen_signatures import KEY, OTHER, PREVIOUS, Json, item, resigned, signed
+from tests.api.adyen_items import KEY, OTHER, PREVIOUS, Json, item, resigned, signed
 
 USER, PASSWORD = "hook", "pass:word"
 PATH = "/webhooks/adyen"

@@ -122,6 +122,18 @@ class Gateway:
         await self.push(name, TheirStatus.ACTIVE, 0)
         return await self.push(name, TheirStatus.COMPLETED, 1800, kwh)
 
+    async def dispute(self, session: str) -> str:
+        """The driver disputes the bill of a session; both are global ids."""
+        given = {
+            "idempotencyKey": session.replace("=", "_")[-32:].rjust(16, "x"),
+            "subject": {"sessionId": session},
+            "reason": "OTHER",
+            "statement": "It was too expensive.",
+        }
+        submit = "mutation ($i: SubmitDisputeInput!) { submitDispute(input: $i) { __typename ... on Dispute { id } } }"
+        opened: str = (await self.ask(submit, i=given)).data["submitDispute"]["id"]
+        return opened
+
     async def stranger(self, subject: str = "driver-2") -> DriverId:
         """Somebody else with money."""
         driver = await self.world.services.wallets.enrol(OPERATOR, subject, "Somebody", "EUR")

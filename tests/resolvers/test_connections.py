@@ -71,22 +71,10 @@ async def filled(gateway: Gateway, sessions: int = 5) -> list[str]:
     for number in range(sessions):
         session = await gateway.billed(f"S-{number}", str(1 + number))
         ids.append(gid("ChargingSession", session.id))
-        await dispute(gateway, ids[-1])
+        await gateway.dispute(ids[-1])
     for number in range(4):
         await add_place(gateway.world.services, gateway.world.party, f"LOC-{number}0")
     return ids
-
-
-async def dispute(gateway: Gateway, session: str) -> str:
-    given = {
-        "idempotencyKey": session.replace("=", "_")[-32:].rjust(16, "x"),
-        "subject": {"sessionId": session},
-        "reason": "OTHER",
-        "statement": "It was too expensive.",
-    }
-    submit = "mutation ($i: SubmitDisputeInput!) { submitDispute(input: $i) { __typename ... on Dispute { id } } }"
-    opened: str = (await gateway.ask(submit, i=given)).data["submitDispute"]["id"]
-    return opened
 
 
 async def test_lists_are_walked_whole_and_in_order(gateway: Gateway) -> None:
@@ -105,7 +93,7 @@ async def test_newest_first_does_not_see_what_comes_later(gateway: Gateway) -> N
     async def meanwhile() -> None:
         number = next(numbers)
         session = await gateway.billed(f"S-{number}")
-        await dispute(gateway, gid("ChargingSession", session.id))
+        await gateway.dispute(gid("ChargingSession", session.id))
         world = gateway.world
         async with world.services.database.transaction() as tx:
             paid = PaymentId(world.services.partners.new_party_id())

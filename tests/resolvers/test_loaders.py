@@ -11,7 +11,6 @@ from sqlalchemy.engine import Engine
 
 from resolvers.principal import Role
 from tests.resolvers.gateway import Gateway, gid
-from tests.resolvers.test_connections import dispute
 
 SESSIONS = """query ($n: Int!) { me { sessions(first: $n) { edges { node {
   id status cost { lines { amount { gross { amount } } } }
@@ -51,7 +50,7 @@ async def statements(gateway: Gateway, query: str, **variables: object) -> tuple
 async def test_a_page_of_sessions_costs_what_one_costs(gateway: Gateway) -> None:
     for number in range(12):
         session = await gateway.billed(f"S-{number}")
-        await dispute(gateway, gid("ChargingSession", session.id))
+        await gateway.dispute(gid("ChargingSession", session.id))
     one, _ = await statements(gateway, SESSIONS, n=1)
     all_of_them, data = await statements(gateway, SESSIONS, n=20)
     edges = data["me"]["sessions"]["edges"]

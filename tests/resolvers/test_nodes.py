@@ -10,7 +10,6 @@ from domain.sessions import TheirStatus
 from resolvers import schema
 from resolvers.principal import Role
 from tests.resolvers.gateway import Gateway, gid
-from tests.resolvers.test_connections import dispute
 from tests.world import OPERATOR
 
 NODE = "query ($id: ID!) { node(id: $id) { __typename id } }"
@@ -45,7 +44,7 @@ def kind_of(text: str) -> str:
 async def populated(gateway: Gateway) -> dict[str, str]:
     """One object of every type that has an identity."""
     billed = await gateway.billed("S-1")
-    await dispute(gateway, gid("ChargingSession", billed.id))
+    await gateway.dispute(gid("ChargingSession", billed.id))
     quote = "mutation ($i: QuoteChargingInput!) { quoteCharging(input: $i) { ... on Quote { id } } }"
     connector = gid("Connector", gateway.world.connectors[1])
     quoted = (await gateway.ask(quote, i={"connectorId": connector})).data["quoteCharging"]["id"]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -12,23 +11,7 @@ from Adyen.exceptions import AdyenAPIUnprocessableEntity
 from Adyen.services.checkout import AdyenCheckoutApi
 from Adyen.util import is_valid_hmac_notification
 
-from tests.simulators.test_adyen import ACCOUNT, API_KEY, CARD, HMAC_KEY, Json, StandIn, asked, serving, told
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[StandIn]:
-    with serving() as standin:
-        yield standin
-
-
-@pytest.fixture
-def adyen(shared: StandIn) -> StandIn:
-    return shared.afresh()
-
-
-@pytest.fixture
-def reference() -> str:
-    return f"topup-{uuid.uuid4()}"
+from tests.simulators.stand_in import ACCOUNT, API_KEY, CARD, HMAC_KEY, Json, StandIn, asked, told
 
 
 @pytest.fixture

@@ -1,29 +1,10 @@
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-
 import httpx2
 import pytest
 from Adyen.util import is_valid_hmac_notification
 
-from tests.simulators.test_adyen import CARD, HMAC_KEY, StandIn, asked, serving, told
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[StandIn]:
-    with serving() as standin:
-        yield standin
-
-
-@pytest.fixture
-def adyen(shared: StandIn) -> StandIn:
-    return shared.afresh()
-
-
-@pytest.fixture
-def reference() -> str:
-    return f"topup-{uuid.uuid4()}"
+from tests.simulators.stand_in import CARD, HMAC_KEY, StandIn, asked, told
 
 
 def test_webhooks_are_doubled_forged_and_lost_to_order(adyen: StandIn, reference: str) -> None:
