@@ -21,6 +21,7 @@ from api import replay as replay_
 from api.app import StaleStore, StoreAway, opened
 from api.app import upgrade as upgrade_
 from api.auth import RefusedInProduction, issue_development_token
+from api.books import CannotBeDone, audit, grant, unfreeze
 from api.demo_world import seed_operator
 from api.logs import configure
 from api.onboarding import BadOnboarding, read
@@ -30,7 +31,6 @@ from api.serving import PortTaken, bound, serve, work
 from api.serving import run as run_process
 from api.settings import BadSettings, Settings, setting_name
 from api.tabs import Tabs
-from domain.services import audit as audit_
 from resolvers import schema as schema_
 from resolvers.principal import Role
 
@@ -38,6 +38,8 @@ app = cyclopts.App(name="tallywatt", help="Bills electric-vehicle charging.", ve
 db = cyclopts.App(name="db", help="The store.")
 schema = cyclopts.App(name="schema", help="The GraphQL contract.")
 app.command(db)
+for _command in (audit, unfreeze, grant):
+    app.command(_command)
 app.command(schema)
 out = Console()
 err = Console(stderr=True)
@@ -47,6 +49,7 @@ _REFUSALS = (
     StaleStore,
     StoreAway,
     PortTaken,
+    CannotBeDone,
     BadOnboarding,
     RefusedInProduction,
     demo_.DemoFailed,
@@ -183,25 +186,6 @@ def onboard(file: Path) -> None:
             await onboard_(house.services, house.keys, settings.operator_id, told)
 
     asyncio.run(run())
-
-
-@app.command
-def audit() -> None:
-    """Re-derive what the books say from their own rows; exit code 1 if any row contradicts another."""
-    settings = Settings.from_environment()
-
-    async def run() -> bool:
-        async with opened(settings) as house, house.services.database.snapshot() as reader:
-            verdicts = await audit_(reader)
-        for verdict in verdicts:
-            mark = "[green]holds[/]" if verdict.broken is None else f"[bold red]BROKEN[/] {verdict.broken}"
-            words = f"{verdict.code:4} {verdict.title} ({verdict.looked_at} rows): {mark}"
-            out.print(words, highlight=False, soft_wrap=True)
-        return all(verdict.broken is None for verdict in verdicts)
-
-    balanced = asyncio.run(run())
-    out.print("The books balance." if balanced else "The books do not balance.")
-    sys.exit(0 if balanced else 1)
 
 
 @app.command

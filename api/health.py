@@ -23,7 +23,7 @@ _FRESH = {"Cache-Control": "no-store"}
 _log = structlog.get_logger(__name__)
 
 
-def health_app(checks: Mapping[str, Check]) -> Starlette:
+def health_app(checks: Mapping[str, Check], *beside: Route) -> Starlette:
     """The app of the internal port. Ready is 200, not ready 503 with the names of the checks that fail."""
 
     async def live(_: Request) -> Response:
@@ -35,7 +35,7 @@ def health_app(checks: Mapping[str, Check]) -> Starlette:
             return JSONResponse({"status": "not ready", "failing": failing}, 503, _FRESH)
         return JSONResponse({"status": "ready"}, headers=_FRESH)
 
-    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready)])
+    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready), *beside])
 
 
 async def _failing(checks: Mapping[str, Check]) -> list[str]:

@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from api.app import House, create_app
 from api.health import health_app
+from api.metrics import Metrics
 from api.playground import Tab
 from api.worker import Worker
 
@@ -42,13 +44,13 @@ async def serve(house: House, tabs: Sequence[Tab], line: socket.socket, health: 
     """The gateway on `line` until SIGINT or SIGTERM."""
     servers = [(_server(create_app(house, tabs)), line)]
     if health is not None:
-        servers.append((_server(health_app(house.checks)), health))
+        servers.append((_server(health_app(house.checks, _metrics(house))), health))
     await _until_told([server.serve(sockets=[its]) for server, its in servers], [server for server, _ in servers])
 
 
 async def work(house: House, health: socket.socket) -> None:
     """The worker until SIGINT or SIGTERM."""
-    server = _server(health_app(house.checks))
+    server = _server(health_app(house.checks, _metrics(house)))
     chores = asyncio.create_task(Worker(house.services, house.settings.operator_id).run())
     try:
         await _until_told([server.serve(sockets=[health])], [server])
@@ -56,6 +58,10 @@ async def work(house: House, health: socket.socket) -> None:
         chores.cancel()
         with suppress(asyncio.CancelledError):
             await chores
+
+
+def _metrics(house: House) -> Route:
+    return Metrics(house.services, house.settings.operator_id).route()
 
 
 def run(main: Coroutine[None, None, None]) -> None:

@@ -24,6 +24,11 @@ class Worker:
             "facts": services.payments.consider_facts,
             "payments": services.payments.push_on,
             "orders": services.orders.push_on,
+            "holds": services.guarding.expire_holds,
+            "frozen wallets": services.guarding.stop_where_frozen,
+            "granted credit": services.wallets.promos.lapse,
+            "seals": services.sealer.seal,
+            "audit": services.auditor.watch,
         }
         self._operator = operator
         self._woken = asyncio.Event()

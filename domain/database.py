@@ -75,6 +75,19 @@ class Reader:
 class Transaction(Reader):
     """Reads and writes; nothing of it counts until the block that opened it has ended."""
 
+    def __init__(self, connection: AsyncConnection, driver: Any = None) -> None:
+        super().__init__(connection, driver)
+        self._then: list[Callable[[], None]] = []
+
+    def after_commit(self, then: Callable[[], None]) -> None:
+        """Do this once all of it counts, and never if it does not."""
+        self._then.append(then)
+
+    def committed(self) -> None:
+        """All of it counts; for the store alone."""
+        for then in self._then:
+            then()
+
     async def insert(self, *records: SQLModel) -> None:
         """Insert records; those of several models go in one statement where the store can do that."""
         if self.driver is not None and records:
@@ -101,6 +114,20 @@ class Transaction(Reader):
         given = values | {f"where_{name}": value for name, value in where.items()}
         changed = (await self._connection.execute(statement, given)).mappings().first()
         return None if changed is None else sql.record(model, changed)
+
+    async def add(self, model: type[Record], where: Mapping[str, object], **amounts: int) -> Record:
+        """Add to numbers of the one row that has these column values; the record as it is now."""
+        if self.driver is not None:
+            text = sql.adding_text(model, tuple(amounts), tuple(where))
+            added = sql.told(model, await self.driver.fetchrow(text, *amounts.values(), *where.values()))
+        else:
+            statement = sql.adding(model, tuple(amounts), tuple(where))
+            given = {f"add_{name}": amount for name, amount in amounts.items()}
+            given_where = {f"where_{name}": value for name, value in where.items()}
+            row = (await self._connection.execute(statement, given | given_where)).mappings().first()
+            added = None if row is None else sql.record(model, row)
+        assert added is not None, "the row that is added to is there"
+        return added
 
     async def execute(self, statement: Executable, values: Sequence[Mapping[str, Any]] | None = None) -> None:
         """Any other statement."""
@@ -153,12 +180,15 @@ class Database:
         with Translated():
             if self.is_sqlite:
                 async with self._writer.begin() as connection:
-                    yield Transaction(connection)
-                return
-            async with self._writer.connect() as connection:
-                driver = await self._driver(connection)
-                async with _whole(connection, driver):
-                    yield Transaction(connection, driver)
+                    tx = Transaction(connection)
+                    yield tx
+            else:
+                async with self._writer.connect() as connection:
+                    driver = await self._driver(connection)
+                    async with _whole(connection, driver):
+                        tx = Transaction(connection, driver)
+                        yield tx
+        tx.committed()
 
     async def close(self) -> None:
         """Give back every connection."""

@@ -9,6 +9,7 @@ DomainError
     CurrencyMismatch         not the currency of the object
     InsufficientFunds        the wallet holds too little
     WalletFrozen             the wallet waits until its books have been looked at
+    WalletClosed             the wallet was closed; nothing moves in it any more
     WalletInDebt             something is still to be paid first
     PaymentDeclined          the provider said no; final for this key
     PaymentServiceUnavailable  the provider cannot be reached; nothing was charged
@@ -106,6 +107,13 @@ class WalletFrozen(DomainError):
         super().__init__("This wallet is frozen until its books have been looked at; please contact support.")
 
 
+class WalletClosed(DomainError):
+    """The wallet was closed."""
+
+    def __init__(self) -> None:
+        super().__init__("This wallet is closed; open another one, or contact support.")
+
+
 class WalletInDebt(DomainError):
     """What is owed."""
 
@@ -137,6 +145,7 @@ class DeadlinePassed(DomainError):
     def __init__(self, deadline: datetime, what: str) -> None:
         super().__init__(f"The {what} was valid until {deadline:%Y-%m-%d %H:%M:%S} UTC; ask for a new one.")
         self.deadline = deadline
+        self.what = what
 
 
 class EvseUnavailable(DomainError):

@@ -23,9 +23,9 @@ TariffId = NewType("TariffId", UUID)
 QuoteId = NewType("QuoteId", UUID)
 WalletId = NewType("WalletId", UUID)
 HoldId = NewType("HoldId", UUID)
+PromoGrantId = NewType("PromoGrantId", UUID)
 AccountId = NewType("AccountId", UUID)
 PostingId = NewType("PostingId", UUID)
-EntryId = NewType("EntryId", UUID)
 DocumentId = NewType("DocumentId", UUID)
 TopUpId = NewType("TopUpId", UUID)
 PaymentId = NewType("PaymentId", UUID)
@@ -46,3 +46,9 @@ class Ids:
         milliseconds = (self._clock.now() - _EPOCH) // timedelta(milliseconds=1)
         bits = (milliseconds << 80) | (0x7 << 76) | (self._random_bits(12) << 64) | (0b10 << 62) | self._random_bits(62)
         return UUID(int=bits)
+
+    @staticmethod
+    def last_of(instant: datetime) -> UUID:
+        """No id made in this millisecond or before is greater."""
+        milliseconds = (instant - _EPOCH) // timedelta(milliseconds=1)
+        return UUID(int=(milliseconds << 80) | ((1 << 80) - 1))

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.auditing import Auditor
 from domain.clock import Clock
-from domain.database import Database, Reader
+from domain.database import Database
 from domain.disputes import DisputeDesk, DisputeService
 from domain.drivers import DriverService
 from domain.ids import Ids
-from domain.ledger import CHECKS as LEDGER_CHECKS
-from domain.ledger import Journal, Verdict
+from domain.ledger import Journal, Sealer
 from domain.partners import PartnerService
 from domain.payments import Inbox, PaymentGateway, PaymentService
 from domain.revenue import RevenueService
-from domain.sessions import CHECKS as SESSION_CHECKS
 from domain.sessions import (
     Arriving,
     Billing,
     ChargerControl,
     ChargingService,
     Feed,
+    Guarding,
     OrderService,
     QuoteService,
     RecordingService,
@@ -29,10 +29,7 @@ from domain.sessions import (
     Tariffing,
 )
 from domain.tariffs import TariffService
-from domain.wallets import CHECKS as WALLET_CHECKS
 from domain.wallets import WalletService
-
-CHECKS = (*LEDGER_CHECKS, *WALLET_CHECKS, *SESSION_CHECKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,14 @@ class Services:
     quotes: QuoteService
     charging: ChargingService
     orders: OrderService
+    guarding: Guarding
     recording: RecordingService
     sessions: SessionService
     disputes: DisputeService
     dispute_desk: DisputeDesk
     revenue: RevenueService
+    sealer: Sealer
+    auditor: Auditor
 
     async def close(self) -> None:
         """Give back every connection."""
@@ -73,6 +73,7 @@ def assemble(
     partners = PartnerService(database, clock, ids)
     tariffs = TariffService(database, clock, ids)
     wallets = WalletService(database, journal, drivers, clock, ids)
+    sealer = Sealer(database, clock, ids)
     securing, tariffing = Securing(wallets), Tariffing(tariffs)
     billing = Billing(partners, securing, journal, clock, ids)
     arriving = Arriving(drivers, partners, tariffs, wallets, securing, clock, ids)
@@ -91,14 +92,12 @@ def assemble(
         quotes=QuoteService(database, partners, tariffs, clock, ids),
         charging=ChargingService(database, partners, drivers, securing, orders, feed, clock, ids),
         orders=orders,
+        guarding=Guarding(database, securing, feed, clock),
         recording=RecordingService(database, partners, arriving, tariffing, securing, billing, feed, clock),
         sessions=sessions,
         disputes=DisputeService(database, sessions, wallets, clock, ids),
         dispute_desk=DisputeDesk(database),
         revenue=RevenueService(database, clock),
+        sealer=sealer,
+        auditor=Auditor(database, wallets, sealer, clock),
     )
-
-
-async def audit(reader: Reader) -> list[Verdict]:
-    """Re-derive what the books say; each verdict names the first row that contradicts another."""
-    return [await check(reader) for check in CHECKS]

@@ -77,11 +77,19 @@ def changing(model: type[SQLModel], names: tuple[str, ...]) -> Executable:
 
 
 @functools.lru_cache(maxsize=1024)
+def adding(model: type[SQLModel], names: tuple[str, ...], where: tuple[str, ...]) -> Executable:
+    """Amounts to numbers of one row, found by the values of columns."""
+    table = table_of(model)
+    statement = update(table).where(*(table.c[name] == bindparam(f"where_{name}") for name in where))
+    return statement.values({name: table.c[name] + bindparam(f"add_{name}") for name in names}).returning(*table.c)
+
+
+@functools.lru_cache(maxsize=1024)
 def finding_text(model: type[SQLModel], names: tuple[str, ...], *, lock: bool) -> str:
     """One row by the values of columns, in their order."""
     where = " AND ".join(f"{name} = ${number}" for number, name in enumerate(names, 1))
     text = f"SELECT {', '.join(_columns(model))} FROM {_name(model)} WHERE {where} LIMIT 1"  # noqa: S608  our own names
-    return f"{text} FOR UPDATE" if lock else text
+    return f"{text} FOR NO KEY UPDATE" if lock else text
 
 
 @functools.lru_cache(maxsize=1024)
@@ -89,6 +97,15 @@ def changing_text(model: type[SQLModel], set_: tuple[str, ...], where: tuple[str
     """One row: first the new values, then those that find it."""
     settings = ", ".join(f"{name} = ${number}" for number, name in enumerate(set_, 1))
     conditions = " AND ".join(f"{name} = ${number}" for number, name in enumerate(where, 1 + len(set_)))
+    columns = ", ".join(_columns(model))
+    return f"UPDATE {_name(model)} SET {settings} WHERE {conditions} RETURNING {columns}"  # noqa: S608  our own names
+
+
+@functools.lru_cache(maxsize=1024)
+def adding_text(model: type[SQLModel], names: tuple[str, ...], where: tuple[str, ...]) -> str:
+    """Amounts to numbers of one row: first the amounts, then what finds it."""
+    settings = ", ".join(f"{name} = {name} + ${number}" for number, name in enumerate(names, 1))
+    conditions = " AND ".join(f"{name} = ${number}" for number, name in enumerate(where, 1 + len(names)))
     columns = ", ".join(_columns(model))
     return f"UPDATE {_name(model)} SET {settings} WHERE {conditions} RETURNING {columns}"  # noqa: S608  our own names
 

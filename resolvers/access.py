@@ -97,6 +97,7 @@ TABLE: Mapping[str, frozenset[Role]] = {
     "CurrencyMismatch": EVERYBODY,
     "InsufficientFunds": EVERYBODY,
     "WalletFrozen": EVERYBODY,
+    "WalletClosed": EVERYBODY,
     "WalletInDebt": EVERYBODY,
     "PaymentDeclined": EVERYBODY,
     "PaymentServiceUnavailable": EVERYBODY,

@@ -43,6 +43,7 @@ class UserErrorCode(StrEnum):
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
     WALLET_FROZEN = "WALLET_FROZEN"
+    WALLET_CLOSED = "WALLET_CLOSED"
     WALLET_IN_DEBT = "WALLET_IN_DEBT"
     PAYMENT_DECLINED = "PAYMENT_DECLINED"
     PAYMENT_SERVICE_UNAVAILABLE = "PAYMENT_SERVICE_UNAVAILABLE"
@@ -131,6 +132,11 @@ class InsufficientFunds(UserError):
 
 @strawberry.type(description="The wallet is frozen until its books have been looked at.")
 class WalletFrozen(UserError):
+    """See domain.errors."""
+
+
+@strawberry.type(description="The wallet was closed; nothing moves in it any more.")
+class WalletClosed(UserError):
     """See domain.errors."""
 
 
@@ -223,6 +229,7 @@ FACTS: dict[type[refusals.DomainError], tuple[type[UserError], Callable[[Any], d
         lambda e: {"available": Money.of(e.available), "required": Money.of(e.required)},
     ),
     refusals.WalletFrozen: (WalletFrozen, lambda _: {}),
+    refusals.WalletClosed: (WalletClosed, lambda _: {}),
     refusals.WalletInDebt: (WalletInDebt, lambda e: {"debt": Money.of(e.debt)}),
     refusals.PaymentDeclined: (PaymentDeclined, lambda e: {"payment_key": e.payment_id}),
     refusals.PaymentServiceUnavailable: (PaymentServiceUnavailable, _retry),

@@ -21,12 +21,14 @@ from domain.ids import (
     PaymentId,
     QuoteId,
     TariffId,
+    WalletId,
 )
 from domain.partners import ChargePoint, Connector, Evse, Location
 from domain.payments import TopUp
 from domain.services import Services
 from domain.sessions import CDR, ChargingSession, Quote
 from domain.tariffs import TariffEdition
+from domain.wallets import WalletBalance
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -98,6 +100,16 @@ class Loaders:
     def quotes(self) -> DataLoader[QuoteId, Quote | None]:
         """Quotes by ids that the asker may see."""
         return _one(lambda keys: self._services.sessions.quotes_by_id(self._operator, keys), lambda row: row.id)
+
+    @cached_property
+    def balances(self) -> DataLoader[WalletId, WalletBalance | None]:
+        """Balances of wallets that the asker may see."""
+
+        async def load(keys: list[WalletId]) -> list[WalletBalance | None]:
+            found = await self._services.wallets.balances(self._operator, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load, max_batch_size=LARGEST_BATCH)
 
     @cached_property
     def top_ups(self) -> DataLoader[PaymentId, TopUp | None]:

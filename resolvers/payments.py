@@ -22,6 +22,7 @@ from resolvers.errors import (
     NotFound,
     PaymentDeclined,
     PaymentServiceUnavailable,
+    WalletClosed,
     WalletFrozen,
 )
 from resolvers.extending import extends
@@ -138,6 +139,7 @@ TopUpWalletResult = Annotated[
     | AmountNotAllowed
     | CurrencyMismatch
     | WalletFrozen
+    | WalletClosed
     | PaymentDeclined
     | PaymentServiceUnavailable,
     strawberry.union("TopUpWalletResult", description="Outcome of `topUpWallet`."),

@@ -29,6 +29,7 @@ from resolvers.errors import (
     NotFound,
     StateConflict,
     StationUnreachable,
+    WalletClosed,
     WalletFrozen,
     WalletInDebt,
 )
@@ -192,6 +193,7 @@ StartChargingResult = Annotated[
     | StationUnreachable
     | InsufficientFunds
     | WalletFrozen
+    | WalletClosed
     | WalletInDebt,
     strawberry.union("StartChargingResult", description="Outcome of `startCharging`."),
 ]
@@ -285,9 +287,11 @@ async def sessions(
     return ChargingSessionConnection(edges=edges, page_info=page.info)
 
 
-@extends(Hold, "The session it secures.")
-async def session(root: strawberry.Parent[Hold], info: Info) -> ChargingSession:
+@extends(Hold, "The session it secures; null until an authorised one has begun.")
+async def session(root: strawberry.Parent[Hold], info: Info) -> ChargingSession | None:
     """Of whoever may see the hold."""
+    if root.session_key is None:
+        return None
     row = await info.context.loaders.sessions.load(root.session_key)
     assert row is not None
     return ChargingSession.of(row)

@@ -24,6 +24,7 @@ describe(
     OPEN="The money is set aside.",
     CAPTURED="The bill has been paid from it, and the rest given back.",
     RELEASED="All of it has been given back.",
+    EXPIRED="All of it has been given back because nothing happened in time.",
 )
 describe(
     domain.WalletEntryKind,
@@ -31,7 +32,11 @@ describe(
     called="LedgerEntryKind",
     TOP_UP="The driver paid money in.",
     SESSION_CHARGE="A session was paid.",
-    REFUND="Money of a bill was given back.",
+    REFUND="Money came back for a session.",
+    WITHDRAWAL="Money went back to the method it came from, or returned from there.",
+    CHARGEBACK="The card scheme took a payment back.",
+    CHARGEBACK_REVERSAL="The card scheme returned a payment.",
+    PROMOTION="Credit was granted or ran out.",
 )
 
 
@@ -67,7 +72,7 @@ class Hold(Node):
     captured: Money = strawberry.field(description="Taken as payment.")
     released: Money = strawberry.field(description="Given back to `available`.")
     status: domain.HoldStatus = strawberry.field(description="Where it stands.")
-    session_key: strawberry.Private[ChargingSessionId]
+    session_key: strawberry.Private[ChargingSessionId | None]
 
     @classmethod
     def of(cls, row: domain.Hold) -> Hold:
@@ -123,23 +128,53 @@ class LedgerEntryConnection:
     page_info: PageInfo = strawberry.field(description="Position of the page.")
 
 
+@strawberry.input(description="Restricts ledger entries; set fields combine with AND.")
+class LedgerEntryFilter:
+    """Input only."""
+
+    kinds: list[domain.WalletEntryKind] | None = strawberry.field(default=None, description="Only these kinds.")
+    posted_from: Timestamp | None = strawberry.field(default=None, description="At or after.")
+    posted_before: Timestamp | None = strawberry.field(default=None, description="Strictly before.")
+
+    def to_domain(self) -> domain.EntryFilter:
+        """To the domain."""
+        return domain.EntryFilter(self.kinds, self.posted_from, self.posted_before)
+
+
 @strawberry.type(description="Prepaid money of one driver in one currency.")
 class Wallet(Node):
     """A wallet."""
 
-    revision: int = strawberry.field(description="Grows with every change; drop what is not newer than what you hold.")
     currency: Currency = strawberry.field(description="Currency of every amount inside.")
     row: strawberry.Private[domain.Wallet]
 
     @classmethod
     def of(cls, row: domain.Wallet) -> Wallet:
         """From the domain."""
-        return cls(id=global_id("Wallet", row.id), revision=row.revision, currency=Currency(row.currency), row=row)
+        return cls(id=global_id("Wallet", row.id), currency=Currency(row.currency), row=row)
+
+    @strawberry.field(description="Grows with every change; drop what is not newer than what you hold.")
+    async def revision(self, info: Info) -> int:
+        """What happened to the wallet, and to its money."""
+        return self.row.revision + (await self._now(info)).moves
 
     @strawberry.field(description="Balances at one instant.")
-    async def balance(self, info: Info) -> WalletBalance:
+    async def balance(
+        self,
+        info: Info,
+        at: Annotated[
+            Timestamp | None, strawberry.argument(description="After everything posted until then; now when omitted.")
+        ] = None,
+    ) -> WalletBalance:
         """Read in one statement."""
-        return WalletBalance.of(await info.context.services.wallets.balance(self.row))
+        if at is None:
+            return WalletBalance.of(await self._now(info))
+        return WalletBalance.of(await info.context.services.wallets.balance_at(self.row, at))
+
+    async def _now(self, info: Info) -> domain.WalletBalance:
+        found = await info.context.loaders.balances.load(self.row.id)
+        assert found is not None, "a wallet has accounts"
+        return found
 
     @strawberry.field(description="Open holds, oldest first.")
     async def holds(self, info: Info) -> list[Hold]:
@@ -147,12 +182,19 @@ class Wallet(Node):
         return [Hold.of(row) for row in await info.context.services.wallets.open_holds(self.row)]
 
     @strawberry.field(description="Movements of `total`, newest first.")
-    async def entries(self, info: Info, first: First = 20, after: After = None) -> LedgerEntryConnection:
+    async def entries(
+        self,
+        info: Info,
+        first: First = 20,
+        after: After = None,
+        filter: Annotated[LedgerEntryFilter | None, strawberry.argument(description="Restricts the list.")] = None,
+    ) -> LedgerEntryConnection:
         """The statement."""
+        only = None if filter is None else filter.to_domain()
 
         async def rows(behind: Keys | None, limit: int) -> list[domain.WalletEntry]:
             before = None if behind is None else int(behind[0])
-            return await info.context.services.wallets.entries(self.row, before=before, limit=limit)
+            return await info.context.services.wallets.entries(self.row, before=before, limit=limit, only=only)
 
         page = await page_of(info, f"entries:{self.id}", first, after, rows, lambda row: (row.sequence,))
         edges = [LedgerEntryEdge(cursor=cursor, node=LedgerEntry.of(row, self.currency)) for cursor, row in page.rows]

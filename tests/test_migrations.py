@@ -21,7 +21,14 @@ from domain.disputes import DisputeReason
 from tests.domain.rows import WRITTEN_ONCE, everything
 from tests.domain.sessions.stage import Stage, built, euro
 
-PARTIAL = {"cdr_original": "original", "charging_session_pending": "pending", "hold_open_session": "open"}
+PARTIAL = {
+    "cdr_original": "original",
+    "charging_session_pending": "pending",
+    "hold_due": "open",
+    "hold_open_session": "open",
+    "hold_open_wallet": "open",
+    "promo_grant_due": "active",
+}
 
 
 @pytest.fixture
@@ -120,6 +127,7 @@ async def lived_in(database: Database) -> Stage:
     )
     await disputes.uphold(stage.operator, dispute.id, dispute.revision, euro(100), "Sorry.", "agent", "u1")
     await stage.services.inbox.keep(stage.operator, b"{}", [])
+    await stage.services.sealer.seal_all(stage.operator)
     return stage
 
 

@@ -189,7 +189,7 @@ async def fund(services: Services, operator: Operator, driver: DriverId, amount:
         wallet = await services.wallets.open(tx, OPERATOR, driver, operator.currency)
         money = Money.rounded(Decimal(amount), operator.currency)
         if money:
-            await services.wallets.pay_in(tx, wallet, PaymentId(uuid.uuid4()), 1, money, MERCHANT, SEED)
+            await services.wallets.money.pay_in(tx, wallet, PaymentId(uuid.uuid4()), 1, money, MERCHANT, SEED)
         token = await services.drivers.app_token(tx, OPERATOR, driver, operator.emsp_role)
     return wallet, token
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from datetime import timedelta
 
 from domain.clock import Clock
 from domain.database import Database, Transaction, retried
 from domain.disputes.amounts import disputed, refundable
+from domain.disputes.complaint import Complaint
 from domain.disputes.models import LIFE_OF_A_DISPUTE, Actor, Dispute, DisputeEvent, DisputeReason, DisputeStatus
 from domain.disputes.triage import findings_json, reprice
 from domain.disputes.wording import EXPLANATION, STATEMENT, said
 from domain.drivers import Driver
 from domain.errors import (
     DisputeWindowClosed,
-    IdempotencyConflict,
+    DomainError,
     NotFound,
     NothingLeftToCredit,
     SelfDecision,
@@ -24,6 +23,7 @@ from domain.errors import (
 from domain.ids import ChargingSessionId, DisputeId, DocumentId, DriverId, Ids, OperatorId
 from domain.ledger import Cause, DocumentKind, Draft, Earned, issue, subject
 from domain.money import Money
+from domain.refusals import REMEMBERED, Wish, recall, remember, same_wish
 from domain.sessions import CDR, CdrKind, ChargingSession, ChargingSessionStatus, SessionService, credit, share_of
 from domain.states import move
 from domain.wallets import Wallet, WalletService
@@ -31,24 +31,6 @@ from domain.wallets import Wallet, WalletService
 WINDOW = timedelta(days=60)
 ANSWER_WITHIN = timedelta(days=14)
 _Status = DisputeStatus
-
-
-@dataclass(frozen=True, slots=True)
-class _Complaint:
-    """The wish of a driver, and the key that names it; no amount means all of the bill."""
-
-    operator: OperatorId
-    driver: DriverId
-    session: ChargingSessionId
-    reason: DisputeReason
-    statement: str
-    amount: Money | None
-    key: str
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for equal wishes."""
-        return hashlib.sha256(f"{self.session}|{self.reason}|{self.amount}|{self.statement}".encode()).hexdigest()
 
 
 class DisputeService:
@@ -80,16 +62,15 @@ class DisputeService:
         before), DisputeWindowClosed, CurrencyMismatch, AmountNotAllowed.
         """
         said(statement, STATEMENT, "statement")
-        complaint = _Complaint(operator, driver, session, reason, statement, amount, key)
+        complaint = Complaint(operator, driver, session, reason, statement, amount, key)
         async with self._database.transaction() as tx:
             twin = await tx.find(Dispute, operator_id=operator, driver_id=driver, idempotency_key=key)
             if twin is None:
                 twin = await self._open(tx, complaint)
-            if twin.fingerprint != complaint.fingerprint:
-                raise IdempotencyConflict
+            complaint.same_as(twin)
             return twin
 
-    async def _open(self, tx: Transaction, wish: _Complaint) -> Dispute:
+    async def _open(self, tx: Transaction, wish: Complaint) -> Dispute:
         session = await tx.find(
             ChargingSession, lock=True, operator_id=wish.operator, id=wish.session, driver_id=wish.driver
         )
@@ -142,7 +123,6 @@ class DisputeService:
         assert cdr is not None, "a completed session has its CDR"
         return cdr
 
-    @retried
     async def uphold(
         self,
         operator: OperatorId,
@@ -159,15 +139,34 @@ class DisputeService:
         AmountNotAllowed, NothingLeftToCredit, SelfDecision.
         """
         said(explanation, EXPLANATION, "explanation")
+        wants = {"dispute": str(dispute_id), "refund": str(refund), "explanation": explanation}
+        decided = await self._uphold(
+            Wish(operator, agent, "upholdDispute", key, wants), dispute_id, expected_revision, refund, explanation
+        )
+        if isinstance(decided, DomainError):
+            raise decided
+        return decided
+
+    @retried
+    async def _uphold(
+        self, wish: Wish, dispute_id: DisputeId, expected_revision: int, refund: Money, explanation: str
+    ) -> Dispute | DomainError:
+        operator, agent, key = wish.operator, wish.owner, wish.key
         async with self._database.transaction() as tx:
             dispute = await self._locked(tx, operator, dispute_id)
             if dispute.decision_key == key:
-                if (dispute.refund, dispute.explanation) != (refund, explanation):
-                    raise IdempotencyConflict("refund or explanation")
+                then = {"refund": str(dispute.refund), "explanation": dispute.explanation or ""}
+                same_wish(then, {"refund": str(refund), "explanation": explanation})
                 return dispute
-            await self._may_decide(tx, dispute, expected_revision, agent)
-            refundable(dispute, refund)
-            note = await self._pay_back(tx, dispute, refund, explanation, agent)
+            await recall(tx, wish)
+            try:
+                await self._may_decide(tx, dispute, expected_revision, agent)
+                refundable(dispute, refund)
+                async with tx.savepoint():
+                    note = await self._pay_back(tx, dispute, refund, explanation, agent)
+            except REMEMBERED as refusal:
+                await remember(tx, wish, refusal, self._clock.now())
+                return refusal
             to = _Status.UPHELD if refund == dispute.disputed else _Status.PARTLY_UPHELD
             return await self._step(
                 tx,
@@ -237,7 +236,7 @@ class DisputeService:
         returned = share_of(cdr, refund)
         note = DocumentId(self._ids.new())
         cause = Cause(actor=f"staff:{agent}"[:80], request_id=f"dispute:{dispute.id}")
-        if not await self._wallets.credit(tx, wallet, note, returned, cause):
+        if not await self._wallets.money.credit(tx, wallet, session.id, note, returned, cause):
             raise NothingLeftToCredit
         now = self._clock.now()
         await issue(tx, dispute.operator_id, _note(note, dispute, cdr, returned, explanation), now)

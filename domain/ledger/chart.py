@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from domain.ids import OperatorId, PartyId, WalletId
+from domain.money import Money
 
 HOUSE = "house"
 
@@ -18,6 +19,7 @@ class Side(StrEnum):
     ASSET = "asset"
     INCOME = "income"
     EXPENSE = "expense"
+    MEMO = "memo"
 
 
 class Code(StrEnum):
@@ -27,28 +29,65 @@ class Code(StrEnum):
     WALLET_HELD = "wallet_held"
     WALLET_PROMO = "wallet_promo"
     WALLET_RECEIVABLE = "wallet_receivable"
+    REFUNDS_IN_FLIGHT = "refunds_in_flight"
+    SUSPENSE = "suspense"
     VAT = "vat"
+    CPO_PAYABLE = "cpo_payable"
+    CPO_CLAIM = "cpo_claim"
     PSP_CLEARING = "psp_clearing"
+    BANK = "bank"
+    CARD_RECEIVABLE = "card_receivable"
     EMSP_RECEIVABLE = "emsp_receivable"
+    INPUT_VAT = "input_vat"
     CHARGING_REVENUE = "charging_revenue"
     IDLE_FEE_REVENUE = "idle_fee_revenue"
+    ROAMING_MARGIN = "roaming_margin"
+    BREAKAGE = "breakage"
+    PSP_FEES = "psp_fees"
+    SCHEME_FEES = "scheme_fees"
+    CHARGEBACK_LOSSES = "chargeback_losses"
     GOODWILL = "goodwill"
-    SUSPENSE = "suspense"
+    PROMOTIONS = "promotions"
+    BAD_DEBT = "bad_debt"
+    ROUNDING = "rounding"
+    CARD_AUTH_OPEN = "card_auth_open"
+    CARD_AUTH_CONTRA = "card_auth_contra"
+    FX = "fx"
 
 
-SIDES: dict[Code, Side] = {
-    Code.WALLET_AVAILABLE: Side.LIABILITY,
-    Code.WALLET_HELD: Side.LIABILITY,
-    Code.WALLET_PROMO: Side.LIABILITY,
-    Code.WALLET_RECEIVABLE: Side.ASSET,
-    Code.VAT: Side.LIABILITY,
-    Code.PSP_CLEARING: Side.ASSET,
-    Code.EMSP_RECEIVABLE: Side.ASSET,
-    Code.CHARGING_REVENUE: Side.INCOME,
-    Code.IDLE_FEE_REVENUE: Side.INCOME,
-    Code.GOODWILL: Side.EXPENSE,
-    Code.SUSPENSE: Side.LIABILITY,
+_CODES: dict[Side, tuple[Code, ...]] = {
+    Side.LIABILITY: (
+        Code.WALLET_AVAILABLE,
+        Code.WALLET_HELD,
+        Code.WALLET_PROMO,
+        Code.REFUNDS_IN_FLIGHT,
+        Code.SUSPENSE,
+        Code.VAT,
+        Code.CPO_PAYABLE,
+    ),
+    Side.ASSET: (
+        Code.WALLET_RECEIVABLE,
+        Code.CPO_CLAIM,
+        Code.PSP_CLEARING,
+        Code.BANK,
+        Code.CARD_RECEIVABLE,
+        Code.EMSP_RECEIVABLE,
+        Code.INPUT_VAT,
+        Code.FX,
+    ),
+    Side.INCOME: (Code.CHARGING_REVENUE, Code.IDLE_FEE_REVENUE, Code.ROAMING_MARGIN, Code.BREAKAGE),
+    Side.EXPENSE: (
+        Code.PSP_FEES,
+        Code.SCHEME_FEES,
+        Code.CHARGEBACK_LOSSES,
+        Code.GOODWILL,
+        Code.PROMOTIONS,
+        Code.BAD_DEBT,
+        Code.ROUNDING,
+    ),
+    Side.MEMO: (Code.CARD_AUTH_OPEN, Code.CARD_AUTH_CONTRA),
 }
+SIDES: dict[Code, Side] = {code: side for side, codes in _CODES.items() for code in codes}
 
 BOUNDS: dict[Code, tuple[int | None, int | None]] = {
     Code.WALLET_AVAILABLE: (0, None),
@@ -59,12 +98,41 @@ BOUNDS: dict[Code, tuple[int | None, int | None]] = {
 """Floor and ceiling of the accounts that keep a balance; all others are sums of their entries."""
 
 
+def natural(code: Code, balance: Money) -> Money:
+    """A balance as its reader expects it: what we own, spend or note is positive. The one place that flips a sign."""
+    return -balance if SIDES[code] in (Side.ASSET, Side.EXPENSE) else balance
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Account:
     """One place where money can lie, before its currency: `owner` is opaque to the ledger."""
 
     code: Code
     owner: str
+
+
+REFUNDS_IN_FLIGHT = Account(Code.REFUNDS_IN_FLIGHT, HOUSE)
+"""Left a wallet, not yet confirmed by the payment provider."""
+SUSPENSE = Account(Code.SUSPENSE, HOUSE)
+"""Money that we hold and cannot yet explain."""
+CARD_RECEIVABLE = Account(Code.CARD_RECEIVABLE, HOUSE)
+"""Bills of drivers without an account that are not yet captured."""
+BREAKAGE = Account(Code.BREAKAGE, HOUSE)
+"""Granted credit that ran out."""
+PSP_FEES = Account(Code.PSP_FEES, HOUSE)
+SCHEME_FEES = Account(Code.SCHEME_FEES, HOUSE)
+CHARGEBACK_LOSSES = Account(Code.CHARGEBACK_LOSSES, HOUSE)
+GOODWILL = Account(Code.GOODWILL, HOUSE)
+"""Given away without fault."""
+PROMOTIONS = Account(Code.PROMOTIONS, HOUSE)
+"""Granted credit."""
+BAD_DEBT = Account(Code.BAD_DEBT, HOUSE)
+"""Debts that nobody will pay any more."""
+CARD_AUTH_OPEN = Account(Code.CARD_AUTH_OPEN, HOUSE)
+"""Open pre-authorisations of cards; a note, not money."""
+CARD_AUTH_CONTRA = Account(Code.CARD_AUTH_CONTRA, HOUSE)
+FX = Account(Code.FX, HOUSE)
+"""The open position of each currency."""
 
 
 def available(wallet: WalletId) -> Account:
@@ -97,14 +165,39 @@ def vat(country: str, percent: Decimal) -> Account:
     return Account(Code.VAT, f"{country}:{percent.normalize():f}")
 
 
+def input_vat(country: str) -> Account:
+    """VAT that we may reclaim in a country."""
+    return Account(Code.INPUT_VAT, country)
+
+
 def psp_clearing(merchant_account: str) -> Account:
-    """Captured by the payment provider and not yet paid out."""
+    """Captured by the payment provider and not yet paid out; tends to zero."""
     return Account(Code.PSP_CLEARING, merchant_account)
+
+
+def bank(name: str) -> Account:
+    """Paid out by the payment provider."""
+    return Account(Code.BANK, name)
 
 
 def emsp_receivable(party: PartyId) -> Account:
     """What a roaming partner owes us for its drivers at our chargers."""
     return Account(Code.EMSP_RECEIVABLE, str(party))
+
+
+def cpo_payable(party: PartyId) -> Account:
+    """What we owe a foreign operator for our drivers at its chargers."""
+    return Account(Code.CPO_PAYABLE, str(party))
+
+
+def cpo_claim(party: PartyId) -> Account:
+    """What we claim back from a foreign operator."""
+    return Account(Code.CPO_CLAIM, str(party))
+
+
+def roaming_margin(party: PartyId) -> Account:
+    """Earned, or lost, by selling a foreign operator's charging."""
+    return Account(Code.ROAMING_MARGIN, str(party))
 
 
 def charging_revenue(operator: OperatorId) -> Account:
@@ -115,13 +208,3 @@ def charging_revenue(operator: OperatorId) -> Account:
 def idle_fee_revenue(operator: OperatorId) -> Account:
     """Earned by parking after charging, without tax."""
     return Account(Code.IDLE_FEE_REVENUE, str(operator))
-
-
-def goodwill() -> Account:
-    """Given away without fault."""
-    return Account(Code.GOODWILL, HOUSE)
-
-
-def suspense() -> Account:
-    """Money that we hold and cannot yet explain."""
-    return Account(Code.SUSPENSE, HOUSE)

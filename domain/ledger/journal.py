@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select
 
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Reader, Transaction
 from domain.errors import InsufficientFunds
-from domain.ids import AccountId, EntryId, Ids, OperatorId, PostingId
+from domain.ids import AccountId, Ids, OperatorId, PostingId
 from domain.ledger import chart
 from domain.ledger.chart import Account
-from domain.ledger.models import LedgerAccount, LedgerEntry, LedgerPosting, LedgerTransfer
-from domain.ledger.postings import Leg, Posting
+from domain.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPosting, LedgerTransfer
+from domain.ledger.posting import Place, Posting
+from domain.ledger.writing import Kept, Lines, locked_balances, write
 from domain.money import Money
 
 _accounts = table_of(LedgerAccount)
 _entries = table_of(LedgerEntry)
+_checkpoints = table_of(LedgerCheckpoint)
+_MOST_KNOWN = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,8 @@ class Written:
 
     id: PostingId
     is_new: bool
-    net: Mapping[Account, Money]
-    after: Mapping[Account, Money]
+    net: Mapping[Place, int]
+    after: Mapping[Place, Kept]
 
 
 class Journal:
@@ -50,6 +49,7 @@ class Journal:
     def __init__(self, clock: Clock, ids: Ids) -> None:
         self._clock = clock
         self._ids = ids
+        self._known: dict[tuple[OperatorId, Place], AccountId] = {}
 
     async def open(self, tx: Transaction, operator: OperatorId, accounts: Sequence[Account], currency: str) -> None:
         """Make sure that these accounts exist."""
@@ -74,81 +74,81 @@ class Journal:
         self, tx: Transaction, operator: OperatorId, accounts: Sequence[Account], currency: str
     ) -> dict[Account, Money]:
         """Balances of accounts that keep one, locked in the one order until the transaction ends."""
-        ids = await self._resolve(tx, operator, {(account, currency) for account in accounts})
-        names = {ids[account, currency]: account for account in accounts}
-        statement = (
-            select(_accounts.c.id, _accounts.c.balance_minor)
-            .where(_accounts.c.operator_id == operator, _accounts.c.id.in_(names))
-            .order_by(_accounts.c.id)
-            .with_for_update()
-        )
-        return {names[row["id"]]: Money(row["balance_minor"], currency) for row in await tx.rows(statement)}
+        ids = await self._resolve(tx, operator, {Place(account, currency) for account in accounts})
+        found = await locked_balances(tx, operator, list(ids.values()))
+        return {place.account: Money(found[account_id], currency) for place, account_id in ids.items()}
 
     async def post(self, tx: Transaction, operator: OperatorId, cause: Cause, *postings: Posting) -> list[Written]:
-        """Write facts, in the order of their references. Raises InsufficientFunds when a floor would be broken."""
-        return [await self._post(tx, operator, cause, posting) for posting in sorted(postings, key=_reference)]
+        """Write facts, in the order of their references. Raises InsufficientFunds when a bound would be broken."""
+        if len(postings) > 1:
+            # Accounts are locked in one order over all of them, or two transactions could wait for each other.
+            kept = {place for posting in postings for place in posting.net() if place.account.code in chart.BOUNDS}
+            await locked_balances(tx, operator, list((await self._resolve(tx, operator, kept)).values()))
+        return [
+            await self._post(tx, operator, cause, posting) for posting in sorted(postings, key=lambda p: p.reference)
+        ]
+
+    async def knows(self, reader: Reader, operator: OperatorId, reference: str) -> bool:
+        """Whether a fact is in the books."""
+        return await reader.find(LedgerPosting, operator_id=operator, reference=reference) is not None
 
     async def _post(self, tx: Transaction, operator: OperatorId, cause: Cause, posting: Posting) -> Written:
         assert posting.legs, f"{posting.reference} moves nothing"
-        net = _net(posting.legs)
+        net = posting.net()
+        ends = {Place(end, leg.amount.currency) for leg in posting.legs for end in (leg.source, leg.target)}
+        ids = await self._resolve(tx, operator, ends)
         row = self._row(operator, cause, posting)
-        if not await tx.insert_once(row):
-            there = await tx.find(LedgerPosting, operator_id=operator, reference=posting.reference)
-            assert there is not None
-            assert there.content_sha256 == row.content_sha256, f"{posting.reference} was posted with another content"
-            return Written(there.id, is_new=False, net=net, after={})
-        ids = await self._resolve(tx, operator, {(account, amount.currency) for account, amount in net.items()})
-        moved = await self._move(tx, operator, net, ids)
-        await tx.insert(*_transfers(row, posting.legs, ids))
-        await tx.insert(*self._entry_rows(row, net, ids, moved))
-        after = {account: Money(balance, net[account].currency) for account, (_, balance) in moved.items()}
+        lines = Lines(
+            transfers=_transfers(row, posting, ids),
+            net={ids[place]: amount for place, amount in net.items()},
+            kept=frozenset(ids[place] for place in net if place.account.code in chart.BOUNDS),
+        )
+        moved = await write(tx, row, lines)
+        if moved is None:
+            return await self._there(tx, row, net, ids)
+        after = {place: moved[ids[place]] for place in net if ids[place] in moved}
         return Written(row.id, is_new=True, net=net, after=after)
 
-    async def _move(
-        self, tx: Transaction, operator: OperatorId, net: Mapping[Account, Money], ids: Mapping[Any, AccountId]
-    ) -> dict[Account, tuple[int, int]]:
-        """Add to the kept balances in ascending order of account ids; the predicate is judged on the newest row."""
-        moved: dict[Account, tuple[int, int]] = {}
-        kept = [account for account in net if account.code in chart.BOUNDS]
-        for account in sorted(kept, key=lambda account: ids[account, net[account].currency]):
-            amount = net[account]
-            balance = _accounts.c.balance_minor + amount.minor
-            bound = (
-                or_(_accounts.c.floor_minor.is_(None), balance >= _accounts.c.floor_minor)
-                if amount.minor < 0
-                else or_(_accounts.c.ceiling_minor.is_(None), balance <= _accounts.c.ceiling_minor)
-            )
-            row = await tx.row(
-                update(_accounts)
-                .where(_accounts.c.operator_id == operator, _accounts.c.id == ids[account, amount.currency], bound)
-                .values(balance_minor=balance, version=_accounts.c.version + 1)
-                .returning(_accounts.c.version, _accounts.c.balance_minor)
-            )
-            if row is None:
-                locked = await self.lock(tx, operator, [account], amount.currency)
-                raise InsufficientFunds(available=locked[account], required=-amount)
-            moved[account] = row["version"], row["balance_minor"]
-        return moved
+    async def _there(
+        self, tx: Transaction, row: LedgerPosting, net: Mapping[Place, int], ids: Mapping[Place, AccountId]
+    ) -> Written:
+        """Nothing was written: the fact is in the books already, or there is not enough."""
+        known = await tx.find(LedgerPosting, operator_id=row.operator_id, reference=row.reference)
+        if known is not None:
+            assert known.content_sha256 == row.content_sha256, f"{row.reference} was posted with another content"
+            return Written(known.id, is_new=False, net=net, after={})
+        kept = {ids[place]: place for place in net if place.account.code in chart.BOUNDS}
+        balances = await locked_balances(tx, row.operator_id, list(kept))
+        short = next(id_ for id_ in sorted(kept) if not _within(kept[id_].account, balances[id_] + net[kept[id_]]))
+        place = kept[short]
+        raise InsufficientFunds(Money(balances[short], place.currency), Money(-net[place], place.currency))
 
-    async def _resolve(
-        self, tx: Transaction, operator: OperatorId, names: set[tuple[Account, str]]
-    ) -> dict[tuple[Account, str], AccountId]:
-        found = await self._find(tx, operator, names)
-        for account, currency in sorted(names - found.keys()):
-            await self.open(tx, operator, [account], currency)
-            found |= await self._find(tx, operator, {(account, currency)})
-        return found
+    async def _resolve(self, tx: Transaction, operator: OperatorId, places: set[Place]) -> dict[Place, AccountId]:
+        """The ids of these accounts, in the order of the ids; those that are not there are opened."""
+        found = {place: self._known[operator, place] for place in places if (operator, place) in self._known}
+        missing = places - found.keys()
+        if missing:
+            found |= await self._find(tx, operator, missing)
+            for place in sorted(missing - found.keys()):
+                await self.open(tx, operator, [place.account], place.currency)
+                found |= await self._find(tx, operator, {place})
+            tx.after_commit(lambda: self._learn(operator, {place: found[place] for place in missing}))
+        return dict(sorted(found.items(), key=lambda item: item[1]))
 
-    async def _find(
-        self, tx: Transaction, operator: OperatorId, names: set[tuple[Account, str]]
-    ) -> dict[tuple[Account, str], AccountId]:
+    def _learn(self, operator: OperatorId, found: Mapping[Place, AccountId]) -> None:
+        """What is committed stays true for ever."""
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        self._known.update({(operator, place): account for place, account in found.items()})
+
+    async def _find(self, tx: Transaction, operator: OperatorId, places: set[Place]) -> dict[Place, AccountId]:
         statement = select(_accounts.c.id, _accounts.c.code, _accounts.c.owner, _accounts.c.currency).where(
             _accounts.c.operator_id == operator,
-            _accounts.c.code.in_({account.code for account, _ in names}),
-            _accounts.c.owner.in_({account.owner for account, _ in names}),
+            _accounts.c.code.in_({place.account.code for place in places}),
+            _accounts.c.owner.in_({place.account.owner for place in places}),
         )
-        rows = {(Account(r["code"], r["owner"]), r["currency"]): r["id"] for r in await tx.rows(statement)}
-        return {name: AccountId(rows[name]) for name in names & rows.keys()}
+        rows = {Place(Account(r["code"], r["owner"]), r["currency"]): r["id"] for r in await tx.rows(statement)}
+        return {place: AccountId(rows[place]) for place in places & rows.keys()}
 
     def _row(self, operator: OperatorId, cause: Cause, posting: Posting) -> LedgerPosting:
         return LedgerPosting(
@@ -157,89 +157,53 @@ class Journal:
             reference=posting.reference,
             kind=posting.kind,
             subject=posting.subject,
-            content_sha256=_digest(posting.legs),
+            content_sha256=posting.digest,
             effective_at=posting.effective_at,
             posted_at=self._clock.now(),
             actor=cause.actor,
             request_id=cause.request_id,
+            corrects_id=posting.corrects,
+            note=posting.note,
         )
-
-    def _entry_rows(
-        self,
-        row: LedgerPosting,
-        net: Mapping[Account, Money],
-        ids: Mapping[Any, AccountId],
-        moved: Mapping[Account, tuple[int, int]],
-    ) -> list[LedgerEntry]:
-        rows = []
-        for account, amount in net.items():
-            version, balance = moved.get(account, (None, None))
-            rows.append(
-                LedgerEntry(
-                    operator_id=row.operator_id,
-                    id=EntryId(self._ids.new()),
-                    posting_id=row.id,
-                    account_id=ids[account, amount.currency],
-                    amount_minor=amount.minor,
-                    account_version=version,
-                    balance_after_minor=balance,
-                )
-            )
-        return rows
 
 
 async def balance(reader: Reader, operator: OperatorId, account: Account, currency: str) -> Money:
-    """What an account holds by its entries, credit positive."""
-    statement = (
-        select(func.sum(_entries.c.amount_minor))
-        .join(
-            _accounts, (_accounts.c.id == _entries.c.account_id) & (_accounts.c.operator_id == _entries.c.operator_id)
-        )
-        .where(
-            _accounts.c.operator_id == operator,
-            _accounts.c.code == account.code,
-            _accounts.c.owner == account.owner,
-            _accounts.c.currency == currency,
-        )
+    """What an account holds by its entries, credit positive: the last checkpoint and what came after it."""
+    found = await reader.find(
+        LedgerAccount, operator_id=operator, code=account.code, owner=account.owner, currency=currency
     )
-    return Money(int(await reader.scalar(statement) or 0), currency)
+    if found is None:
+        return Money.zero(currency)
+    last = await reader.row(
+        select(_checkpoints)
+        .where(_checkpoints.c.operator_id == operator, _checkpoints.c.account_id == found.id)
+        .order_by(_checkpoints.c.posting_id.desc())
+        .limit(1)
+    )
+    after = select(func.sum(_entries.c.amount_minor)).where(
+        _entries.c.operator_id == operator, _entries.c.account_id == found.id
+    )
+    if last is not None:
+        after = after.where(_entries.c.posting_id > last["posting_id"])
+    start = 0 if last is None else last["balance_minor"]
+    return Money(start + int(await reader.scalar(after) or 0), currency)
 
 
-def _reference(posting: Posting) -> str:
-    return posting.reference
+def _within(account: Account, balance_minor: int) -> bool:
+    floor, ceiling = chart.BOUNDS[account.code]
+    return (floor is None or balance_minor >= floor) and (ceiling is None or balance_minor <= ceiling)
 
 
-def _net(legs: Sequence[Leg]) -> dict[Account, Money]:
-    """The net of each account, credit positive; what nets to nothing is left out. One currency each."""
-    sums: defaultdict[Account, int] = defaultdict(int)
-    currency = legs[0].amount.currency
-    for leg in legs:
-        assert leg.amount.currency == currency, "a posting has one currency"
-        assert leg.amount.minor > 0, "a leg moves something"
-        sums[leg.source] -= leg.amount.minor
-        sums[leg.target] += leg.amount.minor
-    assert sum(sums.values()) == 0
-    return {account: Money(amount, currency) for account, amount in sums.items() if amount}
-
-
-def _transfers(row: LedgerPosting, legs: Sequence[Leg], ids: Mapping[Any, AccountId]) -> list[LedgerTransfer]:
+def _transfers(row: LedgerPosting, posting: Posting, ids: Mapping[Place, AccountId]) -> list[LedgerTransfer]:
     return [
         LedgerTransfer(
             operator_id=row.operator_id,
             posting_id=row.id,
             leg=number,
-            source_id=ids[leg.source, leg.amount.currency],
-            target_id=ids[leg.target, leg.amount.currency],
+            source_id=ids[Place(leg.source, leg.amount.currency)],
+            target_id=ids[Place(leg.target, leg.amount.currency)],
             amount_minor=leg.amount.minor,
             currency=leg.amount.currency,
         )
-        for number, leg in enumerate(legs, 1)
+        for number, leg in enumerate(posting.legs, 1)
     ]
-
-
-def _digest(legs: Sequence[Leg]) -> str:
-    content = [
-        [leg.source.code, leg.source.owner, leg.target.code, leg.target.owner, leg.amount.minor, leg.amount.currency]
-        for leg in legs
-    ]
-    return hashlib.sha256(orjson.dumps(content)).hexdigest()

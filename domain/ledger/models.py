@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from domain.columns import instant, key, link, minor, state, text, whole
-from domain.ids import AccountId, DocumentId, EntryId, OperatorId, PostingId
+from domain.ids import AccountId, DocumentId, OperatorId, PostingId
 from domain.ledger.chart import Code, Side
 
 LARGEST_TRANSFER_MINOR = 1_000_000_000_000
@@ -61,16 +61,15 @@ class LedgerPosting(SQLModel, table=True):
     actor: str = Field(max_length=80)
     request_id: str = Field(max_length=80)
     corrects_id: PostingId | None = link(default=None, nullable=True)
+    note: str | None = Field(default=None, max_length=500)
 
 
 class LedgerTransfer(SQLModel, table=True):
-    """Why money moved: from `source_id` to `target_id`."""
+    """Why money moved: from `source_id` to `target_id`. That both exist is said by the entries, which are their net."""
 
     __tablename__ = "ledger_transfer"
     __table_args__ = (
         ForeignKeyConstraint(["operator_id", "posting_id"], ["ledger_posting.operator_id", "ledger_posting.id"]),
-        ForeignKeyConstraint(["operator_id", "source_id"], ["ledger_account.operator_id", "ledger_account.id"]),
-        ForeignKeyConstraint(["operator_id", "target_id"], ["ledger_account.operator_id", "ledger_account.id"]),
         CheckConstraint(f"amount_minor BETWEEN 1 AND {LARGEST_TRANSFER_MINOR}", name="amount"),
         CheckConstraint("source_id <> target_id", name="moves"),
     )
@@ -84,11 +83,13 @@ class LedgerTransfer(SQLModel, table=True):
 
 
 class LedgerEntry(SQLModel, table=True):
-    """What changed: the net of a posting on one account, credit positive."""
+    """What changed: the net of a posting on one account, credit positive.
+
+    Posting ids grow with time, so the key finds what an account held at an instant.
+    """
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
-        UniqueConstraint("operator_id", "posting_id", "account_id"),
         UniqueConstraint("operator_id", "account_id", "account_version"),
         ForeignKeyConstraint(["operator_id", "posting_id"], ["ledger_posting.operator_id", "ledger_posting.id"]),
         ForeignKeyConstraint(["operator_id", "account_id"], ["ledger_account.operator_id", "ledger_account.id"]),
@@ -96,12 +97,40 @@ class LedgerEntry(SQLModel, table=True):
         CheckConstraint("(account_version IS NULL) = (balance_after_minor IS NULL)", name="kept"),
     )
     operator_id: OperatorId = key()
-    id: EntryId = key()
-    posting_id: PostingId = link()
-    account_id: AccountId = link()
+    account_id: AccountId = key()
+    posting_id: PostingId = key()
     amount_minor: int = minor()
     account_version: int | None = whole(default=None, nullable=True)
     balance_after_minor: int | None = minor(default=None, nullable=True)
+
+
+class LedgerSeal(SQLModel, table=True):
+    """One link of the chain over all postings of an operator: `hash` = SHA-256 of the hash before and the content."""
+
+    __tablename__ = "ledger_seal"
+    __table_args__ = (
+        UniqueConstraint("operator_id", "posting_id"),
+        ForeignKeyConstraint(["operator_id", "posting_id"], ["ledger_posting.operator_id", "ledger_posting.id"]),
+    )
+    operator_id: OperatorId = key()
+    number: int = Field(primary_key=True, sa_type=BigInteger)
+    posting_id: PostingId = link()
+    previous_hash: str = Field(max_length=64)
+    hash: str = Field(max_length=64)
+    sealed_at: datetime = instant()
+
+
+class LedgerCheckpoint(SQLModel, table=True):
+    """What an account that keeps no balance held after all postings up to this id; the audit derives it again."""
+
+    __tablename__ = "ledger_checkpoint"
+    __table_args__ = (
+        ForeignKeyConstraint(["operator_id", "account_id"], ["ledger_account.operator_id", "ledger_account.id"]),
+    )
+    operator_id: OperatorId = key()
+    account_id: AccountId = key()
+    posting_id: PostingId = key()
+    balance_minor: int = minor()
 
 
 class DocumentKind(StrEnum):

@@ -4,6 +4,7 @@ Owns top-ups, payments, attempts and the inbox of facts. The provider is behind 
 derived here and posted through wallets and ledger. Knows no HTTP, no signature and no session of charging.
 """
 
+from domain.payments.audit import CHECKS
 from domain.payments.gateway import Answered, CheckoutRequest, NotSent, Outcome, PaymentGateway, Refused, Unknown
 from domain.payments.inbox import Inbox, SignedItem
 from domain.payments.models import (
@@ -22,6 +23,7 @@ from domain.payments.models import (
 from domain.payments.service import PaymentService
 
 __all__ = [
+    "CHECKS",
     "LIFE_OF_AN_ATTEMPT",
     "LIFE_OF_A_TOP_UP",
     "UNFINISHED",

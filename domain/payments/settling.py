@@ -21,6 +21,7 @@ from domain.wallets import Wallet, WalletService
 
 _facts = table_of(PspFact)
 _payments = table_of(Payment)
+_wallets = table_of(Wallet)
 _log = logging.getLogger(__name__)
 
 WORKER = Cause(actor="worker", request_id="settle")
@@ -54,8 +55,16 @@ class Settling:
             _payments.c.operator_id == _facts.c.operator_id,
             _payments.c.merchant_reference == _facts.c.merchant_reference,
         )
+        # What is told about a frozen wallet waits until somebody has looked.
+        is_frozen = and_(
+            its_payment,
+            _wallets.c.operator_id == _payments.c.operator_id,
+            _wallets.c.id == _payments.c.wallet_id,
+            _wallets.c.frozen_at.is_not(None),
+        )
         waiting = select(_facts).where(
             _facts.c.operator_id == operator,
+            ~exists().where(is_frozen),
             or_(
                 _facts.c.state == FactState.NEW,
                 and_(_facts.c.state == FactState.PARKED, exists().where(its_payment)),
@@ -126,7 +135,7 @@ class Settling:
         if due:
             wallet = await tx.find(Wallet, operator_id=payment.operator_id, id=payment.wallet_id)
             assert wallet is not None
-            await self._wallets.pay_in(tx, wallet, payment.id, version, due, self._merchant_account, WORKER)
+            await self._wallets.money.pay_in(tx, wallet, payment.id, version, due, self._merchant_account, WORKER)
         await tx.change(
             Payment,
             {"operator_id": payment.operator_id, "id": payment.id},

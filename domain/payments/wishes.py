@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from domain.clock import Clock
 from domain.database import Database, Transaction, retried
-from domain.errors import AmountNotAllowed, CurrencyMismatch, IdempotencyConflict, InvalidInput, WalletFrozen
+from domain.errors import AmountNotAllowed, CurrencyMismatch, InvalidInput
 from domain.ids import DriverId, Ids, OperatorId, PaymentId, TopUpId, WalletId
 from domain.money import DIGITS, Money
 from domain.payments.models import (
@@ -21,8 +21,9 @@ from domain.payments.models import (
     TopUp,
     TopUpStatus,
 )
+from domain.refusals import same_wish
 from domain.states import may_move, move
-from domain.wallets import Wallet, WalletService
+from domain.wallets import Wallet, WalletService, usable
 
 CHECKOUT_LASTS = timedelta(hours=1)
 FIRST_PAUSE = timedelta(seconds=1)
@@ -60,13 +61,14 @@ class Wishes:
     ) -> tuple[TopUp, PaymentAttempt | None]:
         """The wish of this key as it is now, and the request if it is still to be made.
 
-        Raises NotFound, CurrencyMismatch, AmountNotAllowed, InvalidInput, WalletFrozen, IdempotencyConflict.
+        Raises NotFound, CurrencyMismatch, AmountNotAllowed, InvalidInput, WalletFrozen, WalletClosed,
+        IdempotencyConflict.
         """
         async with self._database.transaction() as tx:
             wallet = await self._wallets.owned(tx, operator, wallet_id, driver)
             wish = await _known(tx, wallet, wanted) or await self._note_new(tx, wallet, wanted)
             if wish.fingerprint != wanted.fingerprint(wallet_id):
-                raise IdempotencyConflict("amount or return URL")
+                await _differs(tx, wish, wanted)
             attempt = await tx.find(PaymentAttempt, operator_id=operator, payment_id=wish.payment_id)
             return wish, attempt if attempt is not None and attempt.state is AttemptState.NOTED else None
 
@@ -153,6 +155,15 @@ async def _known(tx: Transaction, wallet: Wallet, wanted: Wanted) -> TopUp | Non
     return await tx.find(TopUp, operator_id=wallet.operator_id, wallet_id=wallet.id, idempotency_key=wanted.key)
 
 
+async def _differs(tx: Transaction, wish: TopUp, wanted: Wanted) -> None:
+    """Name what is not as it was. Raises IdempotencyConflict."""
+    payment = await tx.find(Payment, operator_id=wish.operator_id, id=wish.payment_id)
+    assert payment is not None
+    then = {"amount": str(wish.amount), "return URL": payment.return_url}
+    same_wish(then, {"amount": str(wanted.amount), "return URL": wanted.return_url})
+    raise AssertionError("a fingerprint says what it is made of")
+
+
 def _check(wallet: Wallet, wanted: Wanted) -> None:
     amount = wanted.amount
     if amount.currency != wallet.currency:
@@ -163,8 +174,7 @@ def _check(wallet: Wallet, wanted: Wanted) -> None:
         raise AmountNotAllowed(least, most)
     if len(wanted.return_url) > LONGEST_RETURN_URL:
         raise InvalidInput(f"at most {LONGEST_RETURN_URL} characters", ("input", "returnUrl"))
-    if wallet.frozen_at is not None:
-        raise WalletFrozen
+    usable(wallet)
 
 
 def _shopper(wallet: Wallet) -> str:

@@ -12,6 +12,7 @@ from domain.sessions.control import ChargerControl, Reply, Start, Stop
 from domain.sessions.costs import CostLine, CostLineKind, Evidence, lines_of
 from domain.sessions.crediting import credit, share_of
 from domain.sessions.feed import Feed, InProcessFeed, Mailbox
+from domain.sessions.guarding import Guarding
 from domain.sessions.live import declared_periods, points_of
 from domain.sessions.models import (
     FINAL,
@@ -58,6 +59,7 @@ __all__ = [
     "Evidence",
     "Expectation",
     "Feed",
+    "Guarding",
     "InProcessFeed",
     "Mailbox",
     "MeterReading",

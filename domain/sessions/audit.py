@@ -6,7 +6,8 @@ from sqlalchemy import and_, func, select
 
 from domain.columns import table_of
 from domain.database import Reader
-from domain.ledger import Broken, Check, Code, LedgerAccount, LedgerEntry, Verdict
+from domain.ids import OperatorId
+from domain.ledger import EVERYTHING, Check, Code, Finding, LedgerAccount, LedgerEntry, Scope, Verdict
 from domain.sessions.cdr import CDR, CdrKind
 from domain.sessions.models import ChargingSession, ChargingSessionStatus
 
@@ -17,52 +18,58 @@ _sessions = table_of(ChargingSession)
 _EARNED = (Code.CHARGING_REVENUE, Code.IDLE_FEE_REVENUE)
 
 
-async def earned_is_billed(reader: Reader) -> Verdict:
-    """I12: what CDRs bill without tax is what the revenue accounts hold; their taxes lie in the VAT accounts."""
-    code, title = "I12", "revenue and tax in the books are those of the bills"
+async def earned_is_billed(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
+    """I6: what CDRs bill without tax is what the revenue accounts hold; their taxes lie in the VAT accounts."""
+    told = Finding("I6", "revenue and tax in the books are those of the bills")
+    if scope != EVERYTHING:
+        return told.sound()
     sums = (func.sum(_cdrs.c.net_minor).label("net"), func.sum(_cdrs.c.tax_minor).label("tax"), func.count().label("n"))
     at = (_cdrs.c.operator_id, _cdrs.c.currency)
     rows = {(row["operator_id"], row["currency"]): row for row in await reader.rows(select(*at, *sums).group_by(*at))}
-    looked_at = sum(row["n"] for row in rows.values())
+    told.looked_at = sum(row["n"] for row in rows.values())
     for codes, name in ((_EARNED, "net"), ((Code.VAT,), "tax")):
         held = await _held(reader, codes)
         for key in sorted(held.keys() | rows.keys(), key=str):
             billed, found = int(rows[key][name]) if key in rows else 0, held.get(key, 0)
             if billed != found:
                 place = f"{'/'.join(codes)} {key[1]}"
-                return Verdict(code, title, looked_at, Broken("cdr", place, name, str(billed), str(found)))
-    return Verdict(code, title, looked_at)
+                return told.broken("cdr", place, name, billed, found, key[0])
+    return told.sound()
 
 
-async def completed_is_billed(reader: Reader) -> Verdict:
-    """I13: a COMPLETED session has exactly one original CDR of its own total, and no other session has one."""
-    code, title = "I13", "completed sessions are billed once, at the cost that was shown"
+async def completed_is_billed(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
+    """I6: a COMPLETED session has exactly one original CDR of its own total, and no other session has one."""
+    told = Finding("I6", "completed sessions are billed once, at the cost that was shown")
     original = and_(
         _cdrs.c.operator_id == _sessions.c.operator_id,
         _cdrs.c.session_id == _sessions.c.id,
         _cdrs.c.kind == CdrKind.ORIGINAL,
     )
     statement = select(
+        _sessions.c.operator_id,
         _sessions.c.id,
+        _sessions.c.wallet_id,
         _sessions.c.status,
         _sessions.c.net_minor,
         _sessions.c.tax_minor,
         _cdrs.c.net_minor.label("billed_net"),
         _cdrs.c.tax_minor.label("billed_tax"),
     ).outerjoin(_cdrs, original)
-    looked_at = 0
+    if scope.wallet is not None:
+        statement = statement.where(_sessions.c.wallet_id == scope.wallet)
     async for row in reader.stream(statement.order_by(_sessions.c.operator_id, _sessions.c.id)):
-        looked_at += 1
+        told.looked_at += 1
         is_done = row["status"] is ChargingSessionStatus.COMPLETED
         expected = (row["net_minor"], row["tax_minor"]) if is_done else (None, None)
         found = (row["billed_net"], row["billed_tax"])
         if expected != found:
-            where = Broken("charging_session", str(row["id"]), "cdr net, tax", str(expected), str(found))
-            return Verdict(code, title, looked_at, where)
-    return Verdict(code, title, looked_at)
+            wallets = [] if row["wallet_id"] is None else [row["wallet_id"]]
+            place = ("charging_session", row["id"], "cdr net, tax", expected, found)
+            return told.broken(*place, row["operator_id"], wallets)
+    return told.sound()
 
 
-async def _held(reader: Reader, codes: tuple[Code, ...]) -> dict[tuple[object, str], int]:
+async def _held(reader: Reader, codes: tuple[Code, ...]) -> dict[tuple[OperatorId, str], int]:
     """What lies in accounts of these codes, by operator and currency."""
     of_account = and_(_accounts.c.operator_id == _entries.c.operator_id, _accounts.c.id == _entries.c.account_id)
     statement = (

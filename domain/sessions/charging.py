@@ -13,6 +13,7 @@ from domain.database import Database, Transaction, retried
 from domain.drivers import DriverService
 from domain.errors import (
     DeadlinePassed,
+    DomainError,
     EvseUnavailable,
     IdempotencyConflict,
     NotFound,
@@ -22,6 +23,7 @@ from domain.errors import (
 from domain.ids import ChargingSessionId, DriverId, Ids, OperatorId, QuoteId
 from domain.ledger import Cause
 from domain.partners import ChargePoint, Evse, EvseStatus, PartnerService, Party
+from domain.refusals import REMEMBERED, Wish, recall, remember
 from domain.sessions.control import Reply
 from domain.sessions.feed import Feed
 from domain.sessions.models import (
@@ -35,7 +37,7 @@ from domain.sessions.models import (
     SessionChannel,
     StopReason,
 )
-from domain.sessions.ordering import OrderService, noted
+from domain.sessions.ordering import REFUSED, OrderService, noted
 from domain.sessions.securing import Securing, changed
 from domain.states import move
 
@@ -73,7 +75,7 @@ class ChargingService:
         """Start a session with an accepted quote. The same key gives the same session as it is now.
 
         Raises NotFound, IdempotencyConflict, DeadlinePassed, EvseUnavailable, StationUnreachable, InsufficientFunds,
-        WalletFrozen, WalletInDebt.
+        WalletFrozen, WalletClosed, WalletInDebt; all but NotFound and StationUnreachable for ever.
         """
         session, command = await self._note(operator, driver, quote, key, cause)
         if command is None:
@@ -106,10 +108,21 @@ class ChargingService:
         assert found is not None
         return found
 
-    @retried
     async def _note(
         self, operator: OperatorId, driver: DriverId, quote_id: QuoteId, key: str, cause: Cause
     ) -> tuple[ChargingSession, ChargerCommand | None]:
+        """The wish of this key, or its refusal, which is written down and said again to the same key."""
+        wish = Wish(operator, str(driver), "startCharging", key, {"quote": str(quote_id)})
+        noted_or_refused = await self._note_once(wish, driver, quote_id, cause)
+        if isinstance(noted_or_refused, DomainError):
+            raise noted_or_refused
+        return noted_or_refused
+
+    @retried
+    async def _note_once(
+        self, wish: Wish, driver: DriverId, quote_id: QuoteId, cause: Cause
+    ) -> tuple[ChargingSession, ChargerCommand | None] | DomainError:
+        operator, key = wish.operator, wish.key
         async with self._database.transaction() as tx:
             quote = await tx.find(Quote, operator_id=operator, id=quote_id, driver_id=driver)
             if quote is None:
@@ -120,20 +133,47 @@ class ChargingService:
             assert evse is not None
             twin = await self._twin(tx, operator, driver, key)
             if twin is not None:
-                return _same(twin, quote), None
-            now = self._clock.now()
-            if quote.valid_until <= now:
-                raise DeadlinePassed(quote.valid_until, "quote")
-            await self._is_free(tx, evse, place.party)
-            session = await self._pending(tx, place, quote, key)
-            if not await tx.insert_once(session):
-                twin = await self._twin(tx, operator, driver, key)
-                assert twin is not None
-                return _same(twin, quote), None
-            await self._securing.begin(tx, session, quote.hold, cause)
-            command = noted(session, CommandKind.START, now)
-            await tx.insert(command)
-            return session, command
+                return await self._same(tx, twin, quote), None
+            await recall(tx, wish)
+            try:
+                async with tx.savepoint():
+                    return await self._begin(tx, place, evse, quote, key, cause)
+            except REMEMBERED as refusal:
+                await remember(tx, wish, refusal, self._clock.now())
+                return refusal
+
+    async def _begin(
+        self, tx: Transaction, place: ChargePoint, evse: Evse, quote: Quote, key: str, cause: Cause
+    ) -> tuple[ChargingSession, ChargerCommand | None]:
+        now = self._clock.now()
+        if quote.valid_until <= now:
+            raise DeadlinePassed(quote.valid_until, "quote")
+        await self._is_free(tx, evse, place.party)
+        session = await self._pending(tx, place, quote, key)
+        if not await tx.insert_once(session):
+            twin = await self._twin(tx, quote.operator_id, quote.driver_id, key)
+            assert twin is not None
+            return await self._same(tx, twin, quote), None
+        await self._securing.begin(tx, session, quote.hold, cause)
+        command = noted(session, CommandKind.START, now)
+        await tx.insert(command)
+        return session, command
+
+    async def _same(self, tx: Transaction, twin: ChargingSession, quote: Quote) -> ChargingSession:
+        """The session of this key as it is now. Raises IdempotencyConflict, and EvseUnavailable as it was refused."""
+        if twin.quote_id != quote.id:
+            raise IdempotencyConflict("quote")
+        if twin.status is ChargingSessionStatus.FAILED and twin.ocpi_id is None:
+            refused = await tx.find(
+                ChargerCommand,
+                operator_id=twin.operator_id,
+                session_id=twin.id,
+                kind=CommandKind.START,
+                result=REFUSED,
+            )
+            if refused is not None:
+                raise EvseUnavailable(EvseStatus.INOPERATIVE.value)
+        return twin
 
     async def _twin(self, tx: Transaction, operator: OperatorId, driver: DriverId, key: str) -> ChargingSession | None:
         return await tx.find(ChargingSession, operator_id=operator, driver_id=driver, idempotency_key=key)
@@ -202,9 +242,3 @@ class ChargingService:
             await tx.insert(command)
             status = move(LIFE_OF_A_CHARGING_SESSION, session.status, ChargingSessionStatus.STOPPING)
             return await changed(tx, session, now, status=status, stop_reason=StopReason.DRIVER), command
-
-
-def _same(twin: ChargingSession, quote: Quote) -> ChargingSession:
-    if twin.quote_id != quote.id:
-        raise IdempotencyConflict("quote")
-    return twin

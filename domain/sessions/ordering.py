@@ -57,6 +57,10 @@ def noted(session: ChargingSession, kind: CommandKind, now: datetime) -> Charger
     )
 
 
+REFUSED, NOT_SENT = "REFUSED", "NOT_SENT"
+"""Results of orders that the operator refused at once, or that could not be sent to it."""
+
+
 class OrderService:
     """Sends orders and takes their results; whoever comes first, worker or request, sends an order."""
 
@@ -177,9 +181,9 @@ class OrderService:
     async def _write(self, command: ChargerCommand, reply: Reply) -> None:
         now = self._clock.now()
         if reply is Reply.REFUSED:
-            await self._end(command, CommandState.REFUSED, "REFUSED")
+            await self._end(command, CommandState.REFUSED, REFUSED)
         elif reply is Reply.NOT_SENT and command.kind is CommandKind.START:
-            await self._end(command, CommandState.REFUSED, "NOT_SENT")
+            await self._end(command, CommandState.REFUSED, NOT_SENT)
         elif reply is Reply.NOT_SENT:
             await self._to(command, CommandState.NOTED, now + PAUSE)
         else:
@@ -218,16 +222,19 @@ class OrderService:
                 return None
             if row.kind is CommandKind.STOP:
                 return await self._goes_on(tx, session)
-            return await self._failed(tx, session)
+            return await self._failed(tx, session, is_certain=result == NOT_SENT)
 
-    async def _failed(self, tx: Transaction, session: ChargingSession) -> ChargingSession | None:
+    async def _failed(
+        self, tx: Transaction, session: ChargingSession, *, is_certain: bool = False
+    ) -> ChargingSession | None:
         if session.status is not _Status.PENDING or session.ocpi_id is not None:
             return None
         await self._securing.let_go(tx, session, WORKER)
         status = move(LIFE_OF_A_CHARGING_SESSION, session.status, _Status.FAILED)
-        # Nothing was started, so the same key may be used again.
+        # An order that was never sent was not refused, so the same key may be used again.
+        key = None if is_certain else session.idempotency_key
         return await changed(
-            tx, session, self._clock.now(), status=status, stop_reason=StopReason.STATION, idempotency_key=None
+            tx, session, self._clock.now(), status=status, stop_reason=StopReason.STATION, idempotency_key=key
         )
 
     async def _goes_on(self, tx: Transaction, session: ChargingSession) -> ChargingSession | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.database import Reader, Transaction
-from domain.errors import InsufficientFunds
+from domain.errors import InsufficientFunds, StateConflict, WalletClosed, WalletFrozen
 from domain.ids import DriverId, OperatorId
 from domain.ledger import Cause, Earned
 from domain.money import Money
@@ -13,6 +13,7 @@ from domain.sessions.models import ChargingSession
 from domain.wallets import Hold, HoldStatus, Wallet, WalletService
 
 RAISE_AT_PERCENT = 80
+EXPIRY = Cause(actor="worker", request_id="hold-expiry")
 
 
 async def changed(tx: Transaction, session: ChargingSession, at: datetime, **values: object) -> ChargingSession:
@@ -34,7 +35,7 @@ class Securing:
         return await self._wallets.spending_wallet(reader, operator, driver, currency)
 
     async def begin(self, tx: Transaction, session: ChargingSession, amount: Money, cause: Cause) -> None:
-        """Set `amount` aside before the start. Raises WalletFrozen, WalletInDebt, InsufficientFunds."""
+        """Set `amount` aside before the start. Raises WalletFrozen, WalletClosed, WalletInDebt, InsufficientFunds."""
         wallet = await self._wallet(tx, session)
         await self._wallets.holds.open(tx, wallet, session.id, _reference(session), amount, cause)
 
@@ -48,12 +49,31 @@ class Securing:
         hold = await self._hold(tx, session)
         if hold is None:
             return True
+        hold = await self._wallets.holds.keep(tx, hold)
         try:
             await self._wallets.holds.raise_to(tx, hold, _enough(hold.amount, session.gross, step), cause)
         except InsufficientFunds:
             await self._wallets.holds.raise_by_what_is_left(tx, hold, cause)
             return False
+        except (WalletFrozen, WalletClosed):
+            return False
         return True
+
+    async def keep(self, tx: Transaction, hold: Hold) -> None:
+        """Let a hold stand: something was told in time."""
+        await self._wallets.holds.keep(tx, hold)
+
+    async def expire(self, tx: Transaction, hold: Hold) -> bool:
+        """Give back a hold for which nothing was told in time. False if it has moved on meanwhile."""
+        try:
+            await self._wallets.holds.expire(tx, hold, EXPIRY)
+        except StateConflict:
+            return False
+        return True
+
+    async def due(self, reader: Reader, operator: OperatorId, limit: int) -> list[Hold]:
+        """Open holds whose time is over."""
+        return await self._wallets.holds.due(reader, operator, limit)
 
     async def let_go(self, tx: Transaction, session: ChargingSession, cause: Cause) -> None:
         """Give everything back: there will be no bill."""
@@ -64,10 +84,12 @@ class Securing:
     async def settle(
         self, tx: Transaction, session: ChargingSession, earned: Earned, cause: Cause, at: datetime
     ) -> None:
-        """Pay the bill: from the hold, then what is free, then as a debt."""
+        """Pay the bill: from the hold, then what is free, then as a debt; the hold may have expired meanwhile."""
         hold = await self._hold(tx, session)
-        assert hold is not None, "a session with a wallet has a hold until it is billed"
-        await self._wallets.holds.capture(tx, hold, earned, cause, at)
+        if hold is not None:
+            await self._wallets.holds.capture(tx, hold, earned, cause, at)
+        else:
+            await self._wallets.money.charge(tx, await self._wallet(tx, session), session.id, earned, cause, at)
 
     async def _hold(self, tx: Transaction, session: ChargingSession) -> Hold | None:
         return await tx.find(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, case, func, select
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from domain.columns import table_of
 from domain.database import Reader
-from domain.ledger import Broken, Check, Code, LedgerAccount, Verdict
+from domain.ledger import EVERYTHING, Check, Code, Finding, LedgerAccount, Scope, Verdict
 from domain.wallets.models import Hold, HoldEvent, HoldStatus, Wallet, WalletEntry
 
 _accounts = table_of(LedgerAccount)
@@ -14,104 +16,152 @@ _holds = table_of(Hold)
 _events = table_of(HoldEvent)
 _wallets = table_of(Wallet)
 _entries = table_of(WalletEntry)
+_IN_TOTAL = (Code.WALLET_AVAILABLE, Code.WALLET_HELD, Code.WALLET_PROMO)
 
 
-async def held_is_what_holds_hold(reader: Reader) -> Verdict:
+async def held_is_what_holds_hold(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
     """I9: the held balance of a wallet is the rest of its open holds."""
-    code, title = "I9", "held money belongs to open holds"
+    told = Finding("I9", "held money belongs to open holds")
     rest = _holds.c.raised_minor - _holds.c.captured_minor - _holds.c.released_minor
     open_rest = func.coalesce(func.sum(case((_holds.c.status == HoldStatus.OPEN, rest), else_=0)), 0)
     on_holds = and_(_holds.c.operator_id == _wallets.c.operator_id, _holds.c.wallet_id == _wallets.c.id)
     expected = (
         select(_wallets.c.operator_id, _wallets.c.id, _wallets.c.currency, open_rest.label("rest"))
         .outerjoin(_holds, on_holds)
+        .where(*_of(scope, _wallets.c.id))
         .group_by(_wallets.c.operator_id, _wallets.c.id, _wallets.c.currency)
         .order_by(_wallets.c.operator_id, _wallets.c.id)
     )
     held = {
         (row["operator_id"], row["owner"]): row["balance_minor"]
-        for row in await reader.rows(select(_accounts).where(_accounts.c.code == Code.WALLET_HELD))
+        for row in await reader.rows(select(_accounts).where(_accounts.c.code == Code.WALLET_HELD, *scope.accounts()))
     }
-    looked_at = 0
     async for row in reader.stream(expected):
-        looked_at += 1
-        found = held.get((row["operator_id"], str(row["id"])))
+        told.looked_at += 1
+        found, wallet = held.get((row["operator_id"], str(row["id"]))), row["id"]
         if found != row["rest"]:
-            where = Broken("ledger_account", f"wallet_held/{row['id']}", "balance_minor", str(row["rest"]), str(found))
-            return Verdict(code, title, looked_at, where)
-    return Verdict(code, title, looked_at)
+            place, wrong = f"account wallet_held/{wallet}", row["rest"]
+            return told.broken("ledger_account", place, "balance_minor", wrong, found, row["operator_id"], [wallet])
+    return told.sound()
 
 
-async def holds_are_what_their_events_say(reader: Reader) -> Verdict:
-    """I10: raised is what was opened and raised; captured and released follow; versions count the events."""
-    code, title = "I10", "holds are what their events say"
-    raised = func.sum(case((_events.c.kind.in_(("open", "raise")), _events.c.amount_minor), else_=0))
-    captured = func.sum(case((_events.c.kind == "capture", _events.c.amount_minor), else_=0))
+async def holds_are_what_their_events_say(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
+    """I10: raised, captured and released are what the events say, and count them; a closed hold holds nothing."""
+    told = Finding("I10", "holds are what their events say")
+    amount = _events.c.amount_minor
+    sums = {
+        "raised_minor": func.sum(case((_events.c.kind.in_(("open", "raise")), amount), else_=0)),
+        "captured_minor": func.sum(case((_events.c.kind == "capture", amount), else_=0)),
+        "freed": func.sum(case((_events.c.kind.in_(("lower", "release", "expire")), amount), else_=0)),
+    }
     statement = (
-        select(_holds, raised.label("raised"), captured.label("captured"), func.count().label("events"))
+        select(_holds, *(total.label(f"told_{name}") for name, total in sums.items()), func.count().label("events"))
         .join(_events, and_(_events.c.operator_id == _holds.c.operator_id, _events.c.hold_id == _holds.c.id))
+        .where(*_of(scope, _holds.c.wallet_id))
         .group_by(*_holds.c)
         .order_by(_holds.c.operator_id, _holds.c.id)
     )
-    looked_at = 0
     async for row in reader.stream(statement):
-        looked_at += 1
-        expected = (int(row["raised"]), int(row["captured"]), row["events"])
-        found = (row["raised_minor"], row["captured_minor"], row["version"])
+        told.looked_at += 1
+        raised, captured, freed = (int(row[f"told_{name}"]) for name in ("raised_minor", "captured_minor", "freed"))
+        is_captured = row["status"] is HoldStatus.CAPTURED
+        released = raised - captured if is_captured else freed
+        expected = (raised, captured, released, row["events"])
+        found = (row["raised_minor"], row["captured_minor"], row["released_minor"], row["version"])
         if expected != found:
-            where = Broken("hold", str(row["id"]), "raised, captured, version", str(expected), str(found))
-            return Verdict(code, title, looked_at, where)
-    return Verdict(code, title, looked_at)
+            names = "raised, captured, released, version"
+            return told.broken("hold", row["id"], names, expected, found, row["operator_id"], [row["wallet_id"]])
+        rest = raised - captured - released
+        if row["status"] is not HoldStatus.OPEN and rest:
+            return told.broken("hold", row["id"], "rest", 0, rest, row["operator_id"], [row["wallet_id"]])
+    return told.sound()
 
 
-async def statements_chain(reader: Reader) -> Verdict:
+async def sessions_hold_once(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
+    """I13: at most one open hold per charging session."""
+    told = Finding("I13", "a session has one open hold")
+    key = (_holds.c.operator_id, _holds.c.charging_session_id)
+    statement = (
+        select(*key, func.count().label("holds"))
+        .where(_holds.c.status == HoldStatus.OPEN, _holds.c.charging_session_id.is_not(None))
+        .where(*_of(scope, _holds.c.wallet_id))
+        .group_by(*key)
+        .order_by(*key)
+    )
+    async for row in reader.stream(statement):
+        told.looked_at += 1
+        if row["holds"] > 1:
+            place = f"session {row['charging_session_id']}"
+            return told.broken("hold", place, "open holds", 1, row["holds"], row["operator_id"])
+    return told.sound()
+
+
+async def statements_chain(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
     """The lines of a wallet run 1…n, each balance follows from the one before, the last is the wallet's total."""
-    code, title = "I2", "statements chain to the wallet's total"
+    told = Finding("I2", "statements chain to the wallet's total")
+    its_lines = and_(_entries.c.operator_id == _wallets.c.operator_id, _entries.c.wallet_id == _wallets.c.id)
     statement = (
         select(_wallets, _entries.c.sequence, _entries.c.amount_minor, _entries.c.balance_after_minor)
-        .join(_entries, and_(_entries.c.operator_id == _wallets.c.operator_id, _entries.c.wallet_id == _wallets.c.id))
+        .outerjoin(_entries, its_lines)
+        .where(*_of(scope, _wallets.c.id))
         .order_by(_wallets.c.operator_id, _wallets.c.id, _entries.c.sequence)
     )
-    looked_at, wallet, sequence, total = 0, None, 0, 0
+    last: Any = None
+    sequence = total = 0
     async for row in reader.stream(statement):
-        looked_at += 1
-        if row["id"] != wallet:
-            wallet, sequence, total = row["id"], 0, 0
-        sequence, total = sequence + 1, total + row["amount_minor"]
-        if (row["sequence"], row["balance_after_minor"]) != (sequence, total):
-            told = (row["sequence"], row["balance_after_minor"])
-            where = Broken("wallet_entry", str(row["id"]), "sequence, balance", str((sequence, total)), str(told))
-            return Verdict(code, title, looked_at, where)
-        if sequence == row["entries"] and total != row["total_minor"]:
-            where = Broken("wallet", str(row["id"]), "total_minor", str(total), str(row["total_minor"]))
-            return Verdict(code, title, looked_at, where)
-    return Verdict(code, title, looked_at)
+        told.looked_at += 1
+        if last is None or row["id"] != last["id"]:
+            wrong = last is not None and _total_differs(told, last, sequence, total)
+            if wrong:
+                return wrong
+            sequence, total = 0, 0
+        if row["sequence"] is not None:
+            sequence, total = sequence + 1, total + row["amount_minor"]
+            found = (row["sequence"], row["balance_after_minor"])
+            if found != (sequence, total):
+                place, names, wallet = f"wallet {row['id']} line {sequence}", "sequence, balance_after_minor", row["id"]
+                where = ("wallet_entry", place, names, (sequence, total), found)
+                return told.broken(*where, row["operator_id"], [wallet])
+        last = row
+    return (last is not None and _total_differs(told, last, sequence, total)) or told.sound()
 
 
-async def totals_are_balances(reader: Reader) -> Verdict:
+def _total_differs(told: Finding, row: Any, sequence: int, total: int) -> Verdict | None:  # noqa: ANN401
+    found, expected = (row["entries"], row["total_minor"]), (sequence, total)
+    if found == expected:
+        return None
+    return told.broken("wallet", row["id"], "entries, total_minor", expected, found, row["operator_id"], [row["id"]])
+
+
+async def totals_are_balances(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
     """The total of a wallet is available + held + promo."""
-    code, title = "I2", "a wallet's total is the sum of its accounts"
-    in_total = (Code.WALLET_AVAILABLE, Code.WALLET_HELD, Code.WALLET_PROMO)
+    told = Finding("I2", "a wallet's total is the sum of its accounts")
     sums = select(_accounts.c.operator_id, _accounts.c.owner, func.sum(_accounts.c.balance_minor).label("total"))
     balances = {
         (row["operator_id"], row["owner"]): int(row["total"])
         for row in await reader.rows(
-            sums.where(_accounts.c.code.in_(in_total)).group_by(_accounts.c.operator_id, _accounts.c.owner)
+            sums.where(_accounts.c.code.in_(_IN_TOTAL), *scope.accounts()).group_by(
+                _accounts.c.operator_id, _accounts.c.owner
+            )
         )
     }
-    looked_at = 0
-    async for row in reader.stream(select(_wallets).order_by(_wallets.c.operator_id, _wallets.c.id)):
-        looked_at += 1
-        found = balances.get((row["operator_id"], str(row["id"])))
-        if found != row["total_minor"]:
-            where = Broken("wallet", str(row["id"]), "total_minor", str(found), str(row["total_minor"]))
-            return Verdict(code, title, looked_at, where)
-    return Verdict(code, title, looked_at)
+    of_scope = select(_wallets).where(*_of(scope, _wallets.c.id))
+    async for row in reader.stream(of_scope.order_by(_wallets.c.operator_id, _wallets.c.id)):
+        told.looked_at += 1
+        found, expected = row["total_minor"], balances.get((row["operator_id"], str(row["id"])))
+        if found != expected:
+            return told.broken("wallet", row["id"], "total_minor", expected, found, row["operator_id"], [row["id"]])
+    return told.sound()
+
+
+def _of(scope: Scope, wallet_id: ColumnElement[Any]) -> list[ColumnElement[bool]]:
+    return [] if scope.wallet is None else [wallet_id == scope.wallet]
 
 
 CHECKS: tuple[Check, ...] = (
     held_is_what_holds_hold,
     holds_are_what_their_events_say,
+    sessions_hold_once,
     statements_chain,
     totals_are_balances,
 )

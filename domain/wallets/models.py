@@ -9,12 +9,16 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlmodel import Field, SQLModel
 
 from domain.columns import instant, key, link, minor, state, whole
-from domain.ids import ChargingSessionId, DriverId, HoldId, OperatorId, PostingId, WalletId
+from domain.errors import WalletClosed, WalletFrozen
+from domain.ids import ChargingSessionId, DriverId, HoldId, OperatorId, PostingId, PromoGrantId, WalletId
 from domain.money import Money
 
 
 class Wallet(SQLModel, table=True):
-    """Prepaid money of one driver in one currency. `total_minor` = available + held + promo; entries are counted."""
+    """Prepaid money of one driver in one currency. `total_minor` = available + held + promo; entries are counted.
+
+    `revision` counts what happened to the wallet itself; what happened to its money is counted by its accounts.
+    """
 
     __tablename__ = "wallet"
     __table_args__ = (
@@ -31,6 +35,7 @@ class Wallet(SQLModel, table=True):
     frozen_at: datetime | None = instant(default=None, nullable=True)
     frozen_reason: str | None = Field(default=None, max_length=200)
     opened_at: datetime = instant()
+    closed_at: datetime | None = instant(default=None, nullable=True)
 
 
 class WalletEntryKind(StrEnum):
@@ -39,6 +44,10 @@ class WalletEntryKind(StrEnum):
     TOP_UP = "top_up"
     SESSION_CHARGE = "session_charge"
     REFUND = "refund"
+    WITHDRAWAL = "withdrawal"
+    CHARGEBACK = "chargeback"
+    CHARGEBACK_REVERSAL = "chargeback_reversal"
+    PROMOTION = "promotion"
 
 
 class WalletEntry(SQLModel, table=True):
@@ -68,30 +77,35 @@ class HoldStatus(StrEnum):
     OPEN = "open"
     CAPTURED = "captured"
     RELEASED = "released"
+    EXPIRED = "expired"
 
 
 LIFE_OF_A_HOLD: dict[HoldStatus, frozenset[HoldStatus]] = {
-    HoldStatus.OPEN: frozenset({HoldStatus.CAPTURED, HoldStatus.RELEASED}),
+    HoldStatus.OPEN: frozenset({HoldStatus.CAPTURED, HoldStatus.RELEASED, HoldStatus.EXPIRED}),
     HoldStatus.CAPTURED: frozenset(),
     HoldStatus.RELEASED: frozenset(),
+    HoldStatus.EXPIRED: frozenset(),
 }
 
 
+def _while(words: str, name: str, column: str, *, unique: bool = False) -> Index:
+    """An index over the few rows that are still to be looked at."""
+    where = text(f"status = '{words}'")
+    return Index(name, "operator_id", column, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 class Hold(SQLModel, table=True):
-    """Money set aside for one charging session: raised = captured + released + what is still held."""
+    """Money set aside for one charging session: raised = captured + released + what is still held.
+
+    `promo_minor` is granted credit in what is still held. A hold may stand before its session is known.
+    """
 
     __tablename__ = "hold"
     __table_args__ = (
         UniqueConstraint("operator_id", "authorization_reference"),
-        Index(
-            "hold_open_session",
-            "operator_id",
-            "charging_session_id",
-            unique=True,
-            sqlite_where=text("status = 'open'"),
-            postgresql_where=text("status = 'open'"),
-        ),
-        Index("hold_wallet", "operator_id", "wallet_id", "status"),
+        _while("open", "hold_open_session", "charging_session_id", unique=True),
+        _while("open", "hold_open_wallet", "wallet_id"),
+        _while("open", "hold_due", "expires_at"),
         ForeignKeyConstraint(["operator_id", "wallet_id"], ["wallet.operator_id", "wallet.id"]),
         CheckConstraint(
             "raised_minor >= 0 AND captured_minor >= 0 AND released_minor >= 0 AND promo_minor >= 0", name="positive"
@@ -102,7 +116,7 @@ class Hold(SQLModel, table=True):
     operator_id: OperatorId = key()
     id: HoldId = key()
     wallet_id: WalletId = link()
-    charging_session_id: ChargingSessionId = link()
+    charging_session_id: ChargingSessionId | None = link(default=None, nullable=True)
     authorization_reference: str = Field(max_length=36)
     currency: str = Field(max_length=3)
     raised_minor: int = minor()
@@ -112,6 +126,7 @@ class Hold(SQLModel, table=True):
     status: HoldStatus = state(HoldStatus)
     version: int = whole(default=1)
     opened_at: datetime = instant()
+    expires_at: datetime = instant()
 
     @property
     def amount(self) -> Money:
@@ -133,6 +148,11 @@ class Hold(SQLModel, table=True):
         """Still held."""
         return Money(self.raised_minor - self.captured_minor - self.released_minor, self.currency)
 
+    @property
+    def promo(self) -> Money:
+        """Granted credit in what is still held."""
+        return Money(self.promo_minor, self.currency)
+
 
 class HoldEvent(SQLModel, table=True):
     """One step in the life of a hold; never changed."""
@@ -147,4 +167,56 @@ class HoldEvent(SQLModel, table=True):
     number: int = Field(primary_key=True)
     kind: str = Field(max_length=16)
     amount_minor: int = minor()
+    posting_id: PostingId | None = link(default=None, nullable=True)
     at: datetime = instant()
+
+
+class PromoStatus(StrEnum):
+    """States of granted credit."""
+
+    ACTIVE = "active"
+    LAPSED = "lapsed"
+
+
+LIFE_OF_A_GRANT: dict[PromoStatus, frozenset[PromoStatus]] = {
+    PromoStatus.ACTIVE: frozenset({PromoStatus.LAPSED}),
+    PromoStatus.LAPSED: frozenset(),
+}
+
+
+class PromoGrant(SQLModel, table=True):
+    """Credit that was given to a driver, spent before money and in the order in which it runs out."""
+
+    __tablename__ = "promo_grant"
+    __table_args__ = (
+        UniqueConstraint("operator_id", "wallet_id", "idempotency_key"),
+        _while("active", "promo_grant_due", "expires_at"),
+        ForeignKeyConstraint(["operator_id", "wallet_id"], ["wallet.operator_id", "wallet.id"]),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("lapsed_minor BETWEEN 0 AND amount_minor", name="lapsed"),
+    )
+    operator_id: OperatorId = key()
+    id: PromoGrantId = key()
+    wallet_id: WalletId = link()
+    idempotency_key: str = Field(max_length=64)
+    amount_minor: int = minor()
+    currency: str = Field(max_length=3)
+    reason: str = Field(max_length=200)
+    status: PromoStatus = state(PromoStatus)
+    granted_at: datetime = instant()
+    expires_at: datetime = instant()
+    lapsed_minor: int = minor(default=0)
+
+    @property
+    def amount(self) -> Money:
+        """Given."""
+        return Money(self.amount_minor, self.currency)
+
+
+def usable(wallet: Wallet) -> Wallet:
+    """A wallet in which new wishes may be made. Raises WalletClosed, WalletFrozen."""
+    if wallet.closed_at is not None:
+        raise WalletClosed
+    if wallet.frozen_at is not None:
+        raise WalletFrozen
+    return wallet

@@ -1,44 +1,73 @@
-"""What a driver's wallet is asked: open it, look at it, read its statement, pay a top-up in."""
+"""What a driver's wallet is asked: open it, look at it, now or as it was, read its statement, freeze and close it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, Select, select
 
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Database, Reader, Transaction, retried
 from domain.drivers import Driver, DriverService
-from domain.errors import NotFound
-from domain.ids import DocumentId, DriverId, Ids, OperatorId, PaymentId, WalletId
-from domain.ledger import Cause, Code, Earned, Journal, LedgerAccount, chart, dispute_credited, top_up_captured
+from domain.errors import NotFound, StateConflict
+from domain.ids import AccountId, DriverId, Ids, OperatorId, WalletId
+from domain.ledger import Code, Journal, LedgerAccount, LedgerEntry, chart
 from domain.money import Money
-from domain.wallets import statement
-from domain.wallets.holds import Holds, funds_of
-from domain.wallets.models import Hold, HoldStatus, Wallet, WalletEntry
+from domain.wallets.holds import Holds
+from domain.wallets.models import Hold, HoldStatus, Wallet, WalletEntry, WalletEntryKind
+from domain.wallets.money import WalletMoney
+from domain.wallets.promos import Promos
+from domain.wallets.statement import funds_of
 
 _wallets = table_of(Wallet)
 _entries = table_of(WalletEntry)
 _holds = table_of(Hold)
 _accounts = table_of(LedgerAccount)
+_moves = table_of(LedgerEntry)
+_CODES = (Code.WALLET_AVAILABLE, Code.WALLET_HELD, Code.WALLET_PROMO, Code.WALLET_RECEIVABLE)
+_OUT_OF_ORDER = 16
+"""Postings of one wallet are written one after the other, but clocks of gateways may differ by a little."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletBalance:
-    """Balances at one instant: available + promo + held = total."""
+    """Balances at one instant: available + promo + held = total. `moves` counts what changed them, and only grows."""
 
     available: Money
     promo: Money
     held: Money
     owed: Money
+    moves: int
     as_of: datetime
 
     @property
     def total(self) -> Money:
         """Everything in the wallet."""
         return self.available + self.promo + self.held
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which lines of a statement; what is None does not restrict."""
+
+    kinds: Sequence[WalletEntryKind] | None = None
+    posted_from: datetime | None = None
+    posted_before: datetime | None = None
+
+    def on(self, statement: Select[Any]) -> Select[Any]:
+        """The statement of SQL, restricted."""
+        if self.kinds is not None:
+            statement = statement.where(_entries.c.kind.in_(self.kinds))
+        if self.posted_from is not None:
+            statement = statement.where(_entries.c.posted_at >= self.posted_from)
+        if self.posted_before is not None:
+            statement = statement.where(_entries.c.posted_at < self.posted_before)
+        return statement
 
 
 class WalletService:
@@ -51,6 +80,8 @@ class WalletService:
         self._clock = clock
         self._ids = ids
         self.holds = Holds(journal, clock, ids)
+        self.money = WalletMoney(journal, clock)
+        self.promos = Promos(database, journal, clock, ids)
 
     @retried
     async def enrol(self, operator: OperatorId, subject: str, display_name: str, currency: str) -> Driver:
@@ -107,62 +138,132 @@ class WalletService:
         return found
 
     async def balance(self, wallet: Wallet) -> WalletBalance:
-        """The four balances, read in one statement."""
-        statement_ = select(_accounts.c.code, _accounts.c.balance_minor).where(
+        """The four balances now."""
+        return (await self.balances(wallet.operator_id, [wallet.id]))[wallet.id]
+
+    async def balances(self, operator: OperatorId, wallets: Sequence[WalletId]) -> dict[WalletId, WalletBalance]:
+        """The four balances of each wallet, read in one statement."""
+        owners = {str(wallet): wallet for wallet in wallets}
+        statement = select(
+            _accounts.c.code, _accounts.c.owner, _accounts.c.currency, _accounts.c.balance_minor, _accounts.c.version
+        ).where(_accounts.c.operator_id == operator, _accounts.c.code.in_(_CODES), _accounts.c.owner.in_(owners))
+        async with self._database.read() as reader:
+            rows = await reader.rows(statement)
+        now, found = self._clock.now(), defaultdict[str, list[RowMapping]](list)
+        for row in rows:
+            found[row["owner"]].append(row)
+        return {
+            owners[owner]: _balance(
+                its[0]["currency"], {row["code"]: (row["version"], row["balance_minor"]) for row in its}, now
+            )
+            for owner, its in found.items()
+        }
+
+    async def balance_at(self, wallet: Wallet, at: datetime) -> WalletBalance:
+        """The four balances as they were after everything that was posted until `at`."""
+        statement = select(_accounts.c.id, _accounts.c.code).where(
             _accounts.c.operator_id == wallet.operator_id,
-            _accounts.c.code.in_([account.code for account in chart.wallet_accounts(wallet.id)]),
+            _accounts.c.code.in_(_CODES),
             _accounts.c.owner == str(wallet.id),
             _accounts.c.currency == wallet.currency,
         )
         async with self._database.read() as reader:
-            found = {row["code"]: Money(row["balance_minor"], wallet.currency) for row in await reader.rows(statement_)}
-        return WalletBalance(
-            available=found[Code.WALLET_AVAILABLE],
-            promo=found[Code.WALLET_PROMO],
-            held=found[Code.WALLET_HELD],
-            owed=-found[Code.WALLET_RECEIVABLE],
-            as_of=self._clock.now(),
-        )
+            ids = await reader.rows(statement)
+            found = {row["code"]: await _last(reader, wallet.operator_id, row["id"], at) for row in ids}
+        return _balance(wallet.currency, found, at)
 
-    async def entries(self, wallet: Wallet, *, before: int | None, limit: int) -> list[WalletEntry]:
+    async def entries(
+        self, wallet: Wallet, *, before: int | None, limit: int, only: EntryFilter | None = None
+    ) -> list[WalletEntry]:
         """Lines of the statement, newest first, below sequence `before`."""
-        statement_ = select(_entries).where(
+        statement = select(_entries).where(
             _entries.c.operator_id == wallet.operator_id, _entries.c.wallet_id == wallet.id
         )
         if before is not None:
-            statement_ = statement_.where(_entries.c.sequence < before)
+            statement = statement.where(_entries.c.sequence < before)
+        if only is not None:
+            statement = only.on(statement)
         async with self._database.read() as reader:
-            return await reader.list(WalletEntry, statement_.order_by(_entries.c.sequence.desc()).limit(limit))
+            return await reader.list(WalletEntry, statement.order_by(_entries.c.sequence.desc()).limit(limit))
 
     async def open_holds(self, wallet: Wallet, limit: int = 20) -> list[Hold]:
         """Holds that are still open, oldest first."""
-        statement_ = select(_holds).where(
+        statement = select(_holds).where(
             _holds.c.operator_id == wallet.operator_id,
             _holds.c.wallet_id == wallet.id,
             _holds.c.status == HoldStatus.OPEN,
         )
         async with self._database.read() as reader:
-            return await reader.list(Hold, statement_.order_by(_holds.c.id).limit(limit))
+            return await reader.list(Hold, statement.order_by(_holds.c.id).limit(limit))
 
-    async def pay_in(
-        self,
-        tx: Transaction,
-        wallet: Wallet,
-        payment: PaymentId,
-        number: int,
-        amount: Money,
-        merchant_account: str,
-        cause: Cause,
-    ) -> bool:
-        """Credit a captured top-up; a debt is settled first. False if it had been credited before."""
-        funds = await funds_of(self._journal, tx, wallet)
-        now = self._clock.now()
-        posting = top_up_captured(payment, number, wallet.id, amount, funds.owed, merchant_account, now)
-        return await statement.post(self._journal, tx, wallet.operator_id, wallet.id, cause, posting, now)
+    @retried
+    async def freeze(self, operator: OperatorId, wallet: WalletId, reason: str) -> Wallet:
+        """Let nothing new begin in this wallet until somebody has looked; told twice, the first reason stays."""
+        async with self._database.transaction() as tx:
+            found = await self._locked(tx, operator, wallet)
+            if found.frozen_at is not None:
+                return found
+            return await self._mark(tx, found, frozen_at=self._clock.now(), frozen_reason=reason)
 
-    async def credit(self, tx: Transaction, wallet: Wallet, note: DocumentId, returned: Earned, cause: Cause) -> bool:
-        """Give back what was earned; a debt is settled first. False if it had been given back before."""
-        funds = await funds_of(self._journal, tx, wallet)
-        now = self._clock.now()
-        posting = dispute_credited(note, wallet.operator_id, wallet.id, returned, funds.owed, now)
-        return await statement.post(self._journal, tx, wallet.operator_id, wallet.id, cause, posting, now)
+    @retried
+    async def unfreeze(self, operator: OperatorId, wallet: WalletId) -> Wallet:
+        """Somebody has looked. Raises NotFound."""
+        async with self._database.transaction() as tx:
+            found = await self._locked(tx, operator, wallet)
+            return await self._mark(tx, found, frozen_at=None, frozen_reason=None)
+
+    @retried
+    async def close(self, operator: OperatorId, wallet: WalletId) -> Wallet:
+        """Nothing moves in it any more. Raises NotFound, and StateConflict while money is in it or owed."""
+        async with self._database.transaction() as tx:
+            found = await self._locked(tx, operator, wallet)
+            funds = await funds_of(self._journal, tx, operator, found.id, found.currency)
+            if funds.available or funds.held or funds.promo or funds.owed:
+                raise StateConflict("This wallet is not empty; pay it out first.", "wallet", found.id)
+            if found.closed_at is not None:
+                return found
+            return await self._mark(tx, found, closed_at=self._clock.now())
+
+    async def _locked(self, tx: Transaction, operator: OperatorId, wallet: WalletId) -> Wallet:
+        found = await tx.find(Wallet, lock=True, operator_id=operator, id=wallet)
+        if found is None:
+            raise NotFound("wallet")
+        return found
+
+    async def _mark(self, tx: Transaction, wallet: Wallet, **values: object) -> Wallet:
+        where = {"operator_id": wallet.operator_id, "id": wallet.id}
+        marked = await tx.change(Wallet, where, revision=wallet.revision + 1, **values)
+        assert marked is not None
+        return marked
+
+
+def _balance(currency: str, found: Mapping[Code, tuple[int, int]], at: datetime) -> WalletBalance:
+    """From version and balance of each account."""
+
+    def money(code: Code) -> Money:
+        return Money(found[code][1], currency)
+
+    return WalletBalance(
+        available=money(Code.WALLET_AVAILABLE),
+        promo=money(Code.WALLET_PROMO),
+        held=money(Code.WALLET_HELD),
+        owed=-money(Code.WALLET_RECEIVABLE),
+        moves=sum(version for version, _ in found.values()),
+        as_of=at,
+    )
+
+
+async def _last(reader: Reader, operator: OperatorId, account: AccountId, at: datetime) -> tuple[int, int]:
+    """Version and balance of an account at an instant: ids of postings grow with time, so the key leads there."""
+    statement = (
+        select(_moves.c.account_version, _moves.c.balance_after_minor)
+        .where(
+            _moves.c.operator_id == operator,
+            _moves.c.account_id == account,
+            _moves.c.posting_id <= Ids.last_of(at),
+        )
+        .order_by(_moves.c.posting_id.desc())
+        .limit(_OUT_OF_ORDER)
+    )
+    rows = await reader.rows(statement)
+    return max(((row["account_version"], row["balance_after_minor"]) for row in rows), default=(0, 0))

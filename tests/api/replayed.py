@@ -15,9 +15,10 @@ from sqlmodel import SQLModel
 
 from api.keys import Keys
 from api.replay import Progress, ReplayOptions, ReplayReport, replay
+from domain.auditing import audit
 from domain.ids import OperatorId
 from domain.revenue import Interval, Measure, Scope
-from domain.services import Services, audit
+from domain.services import Services
 from domain.sessions import Reply, Start, Stop
 
 FILE = Path(__file__).with_name("test_replay.csv")

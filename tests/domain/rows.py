@@ -14,6 +14,7 @@ WRITTEN_ONCE = {
     "hold_event",
     "ledger_entry",
     "ledger_posting",
+    "ledger_seal",
     "ledger_transfer",
     "meter_reading",
     "psp_delivery",
@@ -25,9 +26,10 @@ WRITTEN_ONCE = {
 
 
 async def everything(database: Database) -> dict[str, list[str]]:
-    """All rows of all tables: equal before and after means that nothing was stored."""
+    """All rows of all tables but the refusals: equal before and after means that nothing was done."""
     async with database.read() as reader:
         return {
             table.name: sorted(str(dict(row)) for row in await reader.rows(select(table)))
             for table in SQLModel.metadata.sorted_tables
+            if table.name != "refused_wish"
         }

@@ -97,7 +97,7 @@ async def test_newest_first_does_not_see_what_comes_later(gateway: Gateway) -> N
         world = gateway.world
         async with world.services.database.transaction() as tx:
             paid = PaymentId(world.services.partners.new_party_id())
-            await world.services.wallets.pay_in(tx, world.wallet, paid, 1, Money(100, "EUR"), MERCHANT, SEED)
+            await world.services.wallets.money.pay_in(tx, world.wallet, paid, 1, Money(100, "EUR"), MERCHANT, SEED)
 
     for name in ("sessions", "disputes", "desk", "entries"):
         before = [edge["node"]["id"] for edge in (await page(gateway, name, 100))["edges"]]

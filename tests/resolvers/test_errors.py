@@ -43,6 +43,7 @@ SAMPLES: list[DomainError] = [
     refusals.CurrencyMismatch("EUR"),
     refusals.InsufficientFunds(EURO, EURO),
     refusals.WalletFrozen(),
+    refusals.WalletClosed(),
     refusals.WalletInDebt(EURO),
     refusals.PaymentDeclined(uuid4(), "refused"),
     refusals.PaymentServiceUnavailable(timedelta(seconds=5)),

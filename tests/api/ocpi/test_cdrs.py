@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from sqlalchemy import select
 
+from domain.auditing import audit
 from domain.columns import table_of
 from domain.database import Database
 from domain.money import Money
-from domain.services import audit
 from domain.sessions import CDR, ChargingSession, ChargingSessionStatus
 from tests.api.ocpi.partner import PUBLIC_URL, RECEIVER, Partner, change, everything, period, raw
 from tests.world import World

@@ -13,12 +13,12 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 
 from api.ocpi import OcpiControl, routes
+from domain.auditing import audit
 from domain.clock import SystemClock
 from domain.columns import table_of
 from domain.database import Database
 from domain.energy import Energy
 from domain.money import Money
-from domain.services import audit
 from domain.sessions import CDR, ChargingSession, ChargingSessionStatus, StopReason
 from tests.api.serving import served
 from tests.simulators.stations import COMMANDS, running

@@ -10,12 +10,12 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
+from domain.auditing import audit
 from domain.columns import table_of
 from domain.database import Database
 from domain.drivers import Token, TokenKind
 from domain.ids import TokenId
 from domain.money import Money
-from domain.services import audit
 from domain.sessions import CDR, ChargingSession, ChargingSessionStatus, MeterReading, SessionChannel
 from domain.tariffs import parse_record
 from tests.api.ocpi.partner import Partner, change, everything, period, raw

@@ -12,7 +12,7 @@ from domain.disputes import DisputeReason, DisputeService, DisputeStatus
 from domain.ledger import Document, DocumentKind, Journal, chart
 from domain.revenue import Scope
 from domain.sessions import CDR, CdrKind, standing
-from domain.wallets import WalletEntry, WalletEntryKind, WalletService
+from domain.wallets import WalletEntry, WalletEntryKind, WalletMoney
 from tests.domain.crashes import crashing
 from tests.domain.disputes.case import WHY, WORDS, disputed, submit, uphold
 from tests.domain.sessions.ocpi_objects import NOON, card
@@ -114,7 +114,7 @@ async def test_a_credit_pays_a_debt_first(stage: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("part", "step"),
-    [(WalletService, "credit"), (Journal, "_entry_rows"), (DisputeService, "_step"), (DisputeService, "_event")],
+    [(WalletMoney, "credit"), (Journal, "_row"), (DisputeService, "_step"), (DisputeService, "_event")],
     ids=lambda value: getattr(value, "__name__", value),
 )
 async def test_a_crash_in_between_leaves_nothing_and_the_retry_completes_it(

@@ -10,7 +10,7 @@ from domain.clock import ManualClock
 from domain.database import Database
 from domain.errors import InsufficientFunds
 from domain.ids import Ids, OperatorId
-from domain.ledger import CHECKS, Account, Cause, Check, Journal, Leg, Posting, Written, balance
+from domain.ledger import CHECKS, EVERYTHING, Account, Cause, Check, Journal, Leg, Posting, Written, balance
 from domain.money import Money
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -54,5 +54,5 @@ class Books:
 async def verdicts(database: Database, checks: Iterable[Check] = CHECKS) -> dict[str, str]:
     """Titles of the checks that found something broken, and what."""
     async with database.snapshot() as reader:
-        found = [await check(reader) for check in checks]
+        found = [await check(reader, EVERYTHING) for check in checks]
     return {verdict.title: str(verdict.broken) for verdict in found if verdict.broken}

@@ -82,7 +82,7 @@ async def test_a_wish_paid_twice_is_credited_once_and_the_rest_is_set_aside(till
     await till.tell(Fact(), SECOND)
     await till.payments.settle(till.operator, (await till.wish()).payment_id)
     assert await till.money() == (2000, 0, 0, 0)
-    assert await till.balance(chart.suspense()) == 2000
+    assert await till.balance(chart.SUSPENSE) == 2000
     assert await till.balance(chart.psp_clearing(till.gateway.merchant_account)) == -4000
     assert await till.is_sound()
 
@@ -173,7 +173,7 @@ async def test_a_fact_that_cannot_be_read_stops_no_other_and_ends_with_a_person(
 async def test_a_debt_is_settled_first(till: Till) -> None:
     await till.top_up()
     async with till.database.transaction() as tx:
-        owed = posting("debt", (chart.receivable(till.wallet.id), chart.suspense(), 700))
+        owed = posting("debt", (chart.receivable(till.wallet.id), chart.SUSPENSE, 700))
         await till.journal.post(tx, till.operator, CAUSE, owed)
     await till.tell(Fact())
     assert await till.money() == (1300, 0, 0, 0)

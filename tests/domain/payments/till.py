@@ -142,7 +142,7 @@ class Till(Purse):
             payment.position_version,
             payment.psp_reference,
             await self.money(),
-            await self.balance(chart.suspense()),
+            await self.balance(chart.SUSPENSE),
         )
 
 

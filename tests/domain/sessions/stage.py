@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import select
 
+from domain.auditing import audit
 from domain.clock import ManualClock
 from domain.columns import table_of
 from domain.database import Database, Record
@@ -23,7 +24,7 @@ from domain.ids import ConnectorId, DriverId, EvseId, LocationId, OperatorId, Pa
 from domain.ledger import Account, Cause, balance
 from domain.money import Money
 from domain.partners import ConnectorPlan, EvsePlan, LocationPlan, Operator, Party
-from domain.services import Services, assemble, audit
+from domain.services import Services, assemble
 from domain.sessions import (
     CDR,
     CdrPush,
@@ -93,7 +94,7 @@ class Stage:
         wallet = await self.wallet(driver)
         async with self.database.transaction() as tx:
             payment = PaymentId(uuid4())
-            await self.services.wallets.pay_in(tx, wallet, payment, 1, euro(cents), "TestMerchant", CAUSE)
+            await self.services.wallets.money.pay_in(tx, wallet, payment, 1, euro(cents), "TestMerchant", CAUSE)
 
     async def wallet(self, driver: Driver | None = None) -> Wallet:
         (wallet,) = await self.services.wallets.wallets_of(self.operator, (driver or self.driver).id)

@@ -71,8 +71,8 @@ async def test_a_foreign_driver_who_charged_for_nothing_is_billed_nothing(stage:
 STEPS: list[tuple[type[object], str]] = [
     (Holds, "capture"),
     (Holds, "_step"),
-    (Journal, "_move"),
-    (Journal, "_entry_rows"),
+    (Journal, "_post"),
+    (Journal, "_row"),
     (Billing, "_cdr"),
     (Billing, "_document"),
     (Billing, "_settle"),

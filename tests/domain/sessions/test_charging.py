@@ -124,7 +124,7 @@ async def test_an_evse_is_free_again_when_the_session_has_ended(stage: Stage) ->
     with pytest.raises(EvseUnavailable):
         await stage.start(driver=other)
     await stage.record(stage.patch("S1", COMPLETED, 60, 10_000))
-    assert (await stage.start(driver=other)).id != session.id
+    assert (await stage.start("k2", driver=other)).id != session.id
 
 
 async def refused_start(stage: Stage, error: type[DomainError], quote: QuoteId) -> None:

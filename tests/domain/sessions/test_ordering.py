@@ -14,6 +14,7 @@ from domain.sessions import (
     ChargingSessionStatus,
     CommandKind,
     CommandState,
+    Quote,
     Recorded,
     Reply,
     SessionChannel,
@@ -36,21 +37,33 @@ async def order(stage: Stage, kind: CommandKind) -> ChargerCommand:
 # --- what the charge point's operator answers ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("reply", "error"), [(Reply.REFUSED, EvseUnavailable), (Reply.NOT_SENT, StationUnreachable)])
-async def test_after_a_no_the_money_is_free_and_the_key_may_be_used_again(
-    stage: Stage, reply: Reply, error: type[DomainError]
-) -> None:
+async def failed_start(stage: Stage, reply: Reply, error: type[DomainError]) -> tuple[ChargingSession, Quote]:
     quote = await stage.quote()
     stage.line.replies = [reply]
     with pytest.raises(error):
         await stage.start("k1", quote=quote)
     failed = await stage.one(ChargingSession)
     command = await stage.one(ChargerCommand)
-    assert (failed.status, failed.idempotency_key) == (_Status.FAILED, None)
+    assert failed.status is _Status.FAILED
     assert (command.state, command.result) == (CommandState.REFUSED, reply.value.upper())
     assert (await stage.spendable(), (await stage.money()).held.minor) == (5000, 0)
+    return failed, quote
+
+
+async def test_an_order_that_was_never_sent_frees_its_key(stage: Stage) -> None:
+    failed, quote = await failed_start(stage, Reply.NOT_SENT, StationUnreachable)
     again = await stage.start("k1", quote=quote)
     assert (again.id != failed.id, again.status) == (True, _Status.PENDING)
+    await stage.audited()
+
+
+async def test_a_start_that_was_refused_stays_refused(stage: Stage) -> None:
+    _, quote = await failed_start(stage, Reply.REFUSED, EvseUnavailable)
+    for _ in range(2):
+        with pytest.raises(EvseUnavailable):
+            await stage.start("k1", quote=quote)
+    assert len(await stage.all(ChargingSession)) == len(stage.line.sent) == 1
+    assert (await stage.start("k2", quote=quote)).status is _Status.PENDING
     await stage.audited()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 from domain.database import Database
 from domain.drivers import DriverService
 from domain.ids import ChargingSessionId, DriverId, Ids, PaymentId
-from domain.ledger import Earned, chart
-from domain.wallets import CHECKS, Hold, Wallet, WalletService, statement
-from tests.domain.ledger.books import CAUSE, NOON, Books, eur, posting, verdicts
+from domain.ledger import Earned
+from domain.wallets import CHECKS, Hold, PromoGrant, Wallet, WalletService
+from tests.domain.ledger.books import CAUSE, NOON, Books, eur, verdicts
 
 ACCOUNT = "TestAccount"
 
@@ -37,13 +38,12 @@ class Purse(Books):
 
     async def pay_in(self, minor: int) -> None:
         async with self.database.transaction() as tx:
-            assert await self.wallets.pay_in(tx, self.wallet, PaymentId(uuid4()), 1, eur(minor), ACCOUNT, CAUSE)
+            assert await self.wallets.money.pay_in(tx, self.wallet, PaymentId(uuid4()), 1, eur(minor), ACCOUNT, CAUSE)
 
-    async def grant(self, minor: int) -> None:
+    async def grant(self, minor: int, days: int = 30) -> PromoGrant:
         """Credit that was given, not paid."""
-        granted = posting(f"promo:{uuid4()}", (chart.goodwill(), chart.promo(self.wallet.id), minor), kind="credit")
-        async with self.database.transaction() as tx:
-            await statement.post(self.journal, tx, self.operator, self.wallet.id, CAUSE, granted, NOON)
+        until = self.clock.now() + timedelta(days=days)
+        return await self.wallets.promos.grant(self.wallet, eur(minor), until, "Welcome", uuid4().hex, CAUSE)
 
     async def hold(self, minor: int, session: ChargingSessionId | None = None) -> Hold:
         async with self.database.transaction() as tx:

@@ -10,7 +10,7 @@ from domain.columns import table_of
 from domain.database import Database
 from domain.drivers import Driver
 from domain.errors import NotFound
-from domain.ids import DocumentId, DriverId, OperatorId, PaymentId
+from domain.ids import ChargingSessionId, DocumentId, DriverId, OperatorId, PaymentId
 from domain.ledger import LedgerAccount
 from domain.wallets import CHECKS, Wallet
 from tests.domain.ledger.books import CAUSE, eur, verdicts
@@ -60,7 +60,7 @@ async def test_a_payment_is_paid_in_once(purse: Purse) -> None:
     told = []
     for _ in range(2):
         async with purse.database.transaction() as tx:
-            told.append(await purse.wallets.pay_in(tx, purse.wallet, payment, 1, eur(2000), ACCOUNT, CAUSE))
+            told.append(await purse.wallets.money.pay_in(tx, purse.wallet, payment, 1, eur(2000), ACCOUNT, CAUSE))
     assert told == [True, False]
     assert await purse.money() == (2000, 0, 0, 0)
     assert await purse.lines() == [("top_up", 2000, 2000)]
@@ -68,9 +68,10 @@ async def test_a_payment_is_paid_in_once(purse: Purse) -> None:
 
 async def test_lines_of_the_statement_follow_from_each_other(purse: Purse) -> None:
     await purse.pay_in(2000)
-    await purse.capture(await purse.hold(1000), earned(400, 76))
+    session, note = ChargingSessionId(uuid4()), DocumentId(uuid4())
+    await purse.capture(await purse.hold(1000, session), earned(400, 76))
     async with purse.database.transaction() as tx:
-        assert await purse.wallets.credit(tx, purse.wallet, DocumentId(uuid4()), earned(100, 19), CAUSE)
+        assert await purse.wallets.money.credit(tx, purse.wallet, session, note, earned(100, 19), CAUSE)
     await purse.pay_in(500)
     assert await purse.lines() == [
         ("top_up", 500, 2143),
