@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from domain import sql
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Reader, Transaction
@@ -14,9 +15,9 @@ from domain.errors import InsufficientFunds
 from domain.ids import AccountId, Ids, OperatorId, PostingId
 from domain.ledger import chart
 from domain.ledger.chart import Account
-from domain.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPosting, LedgerTransfer
+from domain.ledger.models import LedgerAccount, LedgerCheckpoint, LedgerEntry, LedgerPosting
 from domain.ledger.posting import Place, Posting
-from domain.ledger.writing import Kept, Lines, locked_balances, write
+from domain.ledger.writing import Kept, Lines, Moved, locked_balances, write
 from domain.money import Money
 
 _accounts = table_of(LedgerAccount)
@@ -99,7 +100,7 @@ class Journal:
         ids = await self._resolve(tx, operator, ends)
         row = self._row(operator, cause, posting)
         lines = Lines(
-            transfers=_transfers(row, posting, ids),
+            transfers=_transfers(posting, ids),
             net={ids[place]: amount for place, amount in net.items()},
             kept=frozenset(ids[place] for place in net if place.account.code in chart.BOUNDS),
         )
@@ -151,7 +152,8 @@ class Journal:
         return {place: AccountId(rows[place]) for place in places & rows.keys()}
 
     def _row(self, operator: OperatorId, cause: Cause, posting: Posting) -> LedgerPosting:
-        return LedgerPosting(
+        return sql.new(
+            LedgerPosting,
             operator_id=operator,
             id=PostingId(self._ids.new()),
             reference=posting.reference,
@@ -194,16 +196,14 @@ def _within(account: Account, balance_minor: int) -> bool:
     return (floor is None or balance_minor >= floor) and (ceiling is None or balance_minor <= ceiling)
 
 
-def _transfers(row: LedgerPosting, posting: Posting, ids: Mapping[Place, AccountId]) -> list[LedgerTransfer]:
+def _transfers(posting: Posting, ids: Mapping[Place, AccountId]) -> list[Moved]:
     return [
-        LedgerTransfer(
-            operator_id=row.operator_id,
-            posting_id=row.id,
-            leg=number,
-            source_id=ids[Place(leg.source, leg.amount.currency)],
-            target_id=ids[Place(leg.target, leg.amount.currency)],
-            amount_minor=leg.amount.minor,
-            currency=leg.amount.currency,
+        Moved(
+            number,
+            ids[Place(leg.source, leg.amount.currency)],
+            ids[Place(leg.target, leg.amount.currency)],
+            leg.amount.minor,
+            leg.amount.currency,
         )
         for number, leg in enumerate(posting.legs, 1)
     ]

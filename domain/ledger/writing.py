@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from domain.columns import table_of
 from domain.database import Transaction
@@ -18,6 +18,8 @@ from domain.ids import AccountId
 from domain.ledger.models import LedgerAccount, LedgerEntry, LedgerPosting, LedgerTransfer
 
 _accounts = table_of(LedgerAccount)
+_transfers = table_of(LedgerTransfer)
+_entries = table_of(LedgerEntry)
 
 
 class Kept(NamedTuple):
@@ -27,11 +29,21 @@ class Kept(NamedTuple):
     balance: int
 
 
+class Moved(NamedTuple):
+    """One transfer."""
+
+    leg: int
+    source_id: AccountId
+    target_id: AccountId
+    amount_minor: int
+    currency: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """What belongs to a posting: its transfers, and the net of each account; `kept` are those that keep a balance."""
 
-    transfers: Sequence[LedgerTransfer]
+    transfers: Sequence[Moved]
     net: Mapping[AccountId, int]
     kept: frozenset[AccountId]
 
@@ -56,7 +68,9 @@ async def _step_by_step(tx: Transaction, posting: LedgerPosting, lines: Lines) -
         )
         assert row is not None, "a kept account was not moved"
         moved[account] = Kept(row["version"], row["balance_minor"])
-    await tx.insert(*lines.transfers, *_entries(posting, lines, moved))
+    of = {"operator_id": posting.operator_id, "posting_id": posting.id}
+    await tx.execute(insert(_transfers), [{**of, **transfer._asdict()} for transfer in lines.transfers])
+    await tx.execute(insert(_entries), [{**of, **entry} for entry in _entries_of(lines, moved)])
     return moved
 
 
@@ -73,16 +87,14 @@ async def _is_refused(tx: Transaction, posting: LedgerPosting, lines: Lines) -> 
     )
 
 
-def _entries(posting: LedgerPosting, lines: Lines, moved: Mapping[AccountId, Kept]) -> list[LedgerEntry]:
+def _entries_of(lines: Lines, moved: Mapping[AccountId, Kept]) -> list[dict[str, object]]:
     return [
-        LedgerEntry(
-            operator_id=posting.operator_id,
-            account_id=account,
-            posting_id=posting.id,
-            amount_minor=amount,
-            account_version=moved[account].version if account in moved else None,
-            balance_after_minor=moved[account].balance if account in moved else None,
-        )
+        {
+            "account_id": account,
+            "amount_minor": amount,
+            "account_version": moved[account].version if account in moved else None,
+            "balance_after_minor": moved[account].balance if account in moved else None,
+        }
         for account, amount in lines.net.items()
     ]
 
@@ -140,11 +152,7 @@ async def _at_once(tx: Transaction, posting: LedgerPosting, lines: Lines) -> dic
         len(kept),
         kept,
         [lines.net[account] for account in kept],
-        [transfer.leg for transfer in lines.transfers],
-        [transfer.source_id for transfer in lines.transfers],
-        [transfer.target_id for transfer in lines.transfers],
-        [transfer.amount_minor for transfer in lines.transfers],
-        [transfer.currency for transfer in lines.transfers],
+        *zip(*lines.transfers, strict=True),
         list(lines.net),
         list(lines.net.values()),
     )

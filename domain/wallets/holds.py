@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlmodel import SQLModel
 
+from domain import sql
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Reader, Transaction
@@ -17,7 +19,6 @@ from domain.ledger import (
     Funds,
     Journal,
     Posting,
-    Written,
     held_promo_expired,
     hold_freed,
     hold_moved,
@@ -175,7 +176,8 @@ class Holds:
         cause: Cause,
     ) -> Hold:
         now = self._clock.now()
-        hold = Hold(
+        hold = sql.new(
+            Hold,
             operator_id=wallet.operator_id,
             id=HoldId(self._ids.new()),
             wallet_id=wallet.id,
@@ -239,11 +241,12 @@ class Holds:
     ) -> None:
         now = self._clock.now()
         written = None
+        rows: list[SQLModel] = [hold] if kind == "open" else []
         if posting is not None and posting.legs:
-            written = await self._post(tx, hold, cause, posting, now)
-        if lost:
-            await self._post(tx, hold, cause, held_promo_expired(hold.id, hold.version, hold.wallet_id, lost, now), now)
-        event = HoldEvent(
+            (written,) = await self._journal.post(tx, hold.operator_id, cause, posting)
+            rows += await statement.lines(tx, hold.operator_id, hold.wallet_id, posting, written, now)
+        event = sql.new(
+            HoldEvent,
             operator_id=hold.operator_id,
             hold_id=hold.id,
             number=hold.version,
@@ -252,10 +255,10 @@ class Holds:
             posting_id=None if written is None else written.id,
             at=now,
         )
-        await tx.insert(*((hold, event) if kind == "open" else (event,)))
-
-    async def _post(self, tx: Transaction, hold: Hold, cause: Cause, posting: Posting, at: datetime) -> Written:
-        return await statement.post(self._journal, tx, hold.operator_id, hold.wallet_id, cause, posting, at)
+        await tx.insert(*rows, event)
+        if lost:
+            expired = held_promo_expired(hold.id, hold.version, hold.wallet_id, lost, now)
+            await statement.post(self._journal, tx, hold.operator_id, hold.wallet_id, cause, expired, now)
 
     async def _funds(self, tx: Transaction, operator: OperatorId, wallet: WalletId, currency: str) -> Funds:
         return await statement.funds_of(self._journal, tx, operator, wallet, currency)

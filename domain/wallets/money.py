@@ -215,7 +215,7 @@ class WalletMoney:
         (written,) = await self._journal.post(tx, source.operator_id, cause, posting)
         if written.is_new:
             for wallet in sorted((source, target), key=lambda wallet: wallet.id):
-                await statement.line(tx, wallet.operator_id, wallet.id, posting, written, at)
+                await tx.insert(*await statement.lines(tx, wallet.operator_id, wallet.id, posting, written, at))
         return written.is_new
 
     async def _post(self, tx: Transaction, wallet: Wallet, posting: Posting, cause: Cause) -> bool:

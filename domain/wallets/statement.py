@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from domain import sql
 from domain.database import Transaction
 from domain.ids import OperatorId, WalletId
 from domain.ledger import Cause, Code, Funds, Journal, Posting, Written, chart
@@ -49,24 +50,25 @@ async def post(
     """Post a fact about one wallet; one that had been posted before changes nothing."""
     (written,) = await journal.post(tx, operator, cause, posting)
     if written.is_new:
-        await line(tx, operator, wallet, posting, written, at)
+        await tx.insert(*await lines(tx, operator, wallet, posting, written, at))
     return written
 
 
-async def line(
+async def lines(
     tx: Transaction, operator: OperatorId, wallet: WalletId, posting: Posting, written: Written, at: datetime
-) -> None:
-    """The statement's line of a posting that changed this wallet's total."""
+) -> list[WalletEntry]:
+    """The statement's line, counted and still to be inserted; none if the wallet's total has not changed."""
     owner = str(wallet)
     net = sum(
         amount for place, amount in written.net.items() if place.account.code in _TOTAL and place.account.owner == owner
     )
     if not net:
-        return
+        return []
     where = {"operator_id": operator, "id": wallet}
     counted = await tx.add(Wallet, where, entries=1, total_minor=net)
-    await tx.insert(
-        WalletEntry(
+    return [
+        sql.new(
+            WalletEntry,
             operator_id=operator,
             wallet_id=wallet,
             sequence=counted.entries,
@@ -77,4 +79,4 @@ async def line(
             balance_after_minor=counted.total_minor,
             posted_at=at,
         )
-    )
+    ]

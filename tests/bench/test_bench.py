@@ -10,8 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -21,20 +20,16 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-import migrations
 from api.settings import Settings
 from api.tabs import token
-from domain.clock import SystemClock
 from domain.database import Database
 from domain.energy import Energy
-from domain.ids import Ids, PaymentId, WalletId
-from domain.ledger import Cause, Journal, top_up_captured
-from domain.money import Money
+from domain.ledger import Cause
 from domain.sessions import SessionPush, TheirStatus, TokenName
 from domain.tariffs import parse_record, parse_tariff, price
 from resolvers.principal import Role
-from tests.servers import SAFE, Postgres, Servers
-from tests.world import MERCHANT, TARIFF, World, at, build
+from tests.bench.rates import per_second, say
+from tests.world import TARIFF, World, at, build
 
 pytestmark = pytest.mark.bench
 
@@ -73,7 +68,7 @@ async def test_home_query_against_a_bare_handler(postgres_url: str, tmp_path: Pa
         assert orjson.loads(first) == orjson.loads(second)
         rates = [(await _rate(ours, request), await _rate(bare, request)) for _ in range(ROUNDS)]
     mine, theirs = (statistics.median(side) for side in zip(*rates, strict=True))
-    _say("home query, requests/s", mine, "bare Starlette + asyncpg + orjson", theirs)
+    say("home query, requests/s", mine, "bare Starlette + asyncpg + orjson", theirs)
 
 
 def test_priced_cdrs_against_reading_their_json() -> None:
@@ -90,51 +85,7 @@ def test_priced_cdrs_against_reading_their_json() -> None:
 
     rates = [(_per_second(priced), _per_second(loads)) for _ in range(ROUNDS)]
     mine, theirs = (statistics.median(side) for side in zip(*rates, strict=True))
-    _say("CDRs of 50 periods priced/s", mine, "json.loads of the same CDR", theirs)
-
-
-async def test_postings_against_pgbench(servers: Servers) -> None:
-    server = servers.postgres("bench", SAFE)
-    try:
-        mine = await _postings(server)
-        theirs = _pgbench(server)
-    finally:
-        server.stop()
-    _say("top-ups posted/s", mine, "pgbench TPC-B, same server", theirs)
-
-
-async def _postings(server: Postgres) -> float:
-    """Top-ups into 200 wallets by 8 callers: each posting in a transaction of its own, fsync on."""
-    server.sql("CREATE DATABASE bench")
-    url = server.url("bench")
-    await asyncio.to_thread(migrations.upgrade, url)
-    database = Database(url)
-    world = await build(database)
-    journal = Journal(SystemClock(), Ids(SystemClock()))
-    wallets = []
-    for number in range(200):
-        driver = await world.services.wallets.enrol(world.operator.operator_id, f"bench-{number}", "Bench", "EUR")
-        wallets += await world.services.wallets.wallets_of(world.operator.operator_id, driver.id)
-
-    async def post(number: int) -> None:
-        wallet: WalletId = wallets[number % len(wallets)].id
-        posting = top_up_captured(
-            PaymentId(uuid.uuid4()), 1, wallet, Money(1000, "EUR"), Money.zero("EUR"), MERCHANT, SystemClock().now()
-        )
-        async with database.transaction() as tx:
-            await journal.post(tx, world.operator.operator_id, CAUSE, posting)
-
-    rate = await _repeated(post, callers=8)
-    await database.close()
-    return rate
-
-
-def _pgbench(server: Postgres) -> float:
-    server.sql("CREATE DATABASE tpcb")
-    where = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "tpcb")
-    server._tools.run("pgbench", "-q", "-i", "-s", "10", *where)
-    told = server._tools.run("pgbench", "-c", "8", "-j", "2", "-T", str(SECONDS * 2), "-M", "prepared", *where)
-    return float(next(line for line in told.splitlines() if line.startswith("tps")).split()[2])
+    say("CDRs of 50 periods priced/s", mine, "json.loads of the same CDR", theirs)
 
 
 async def _charge(world: World, number: int) -> None:
@@ -212,26 +163,10 @@ async def _rate(port: int, request: bytes) -> float:
         reader, writer = lines[number % CLIENTS]
         await _exchange(reader, writer, request)
 
-    rate = await _repeated(ask, callers=CLIENTS)
+    rate = await per_second(ask, CLIENTS)
     for _, writer in lines:
         writer.close()
     return rate
-
-
-async def _repeated(do: Callable[[int], Awaitable[None]], callers: int) -> float:
-    """How often a second, each caller one after the other."""
-    began, done = time.perf_counter(), 0
-
-    async def calls(number: int) -> None:
-        nonlocal done
-        at_once = number
-        while time.perf_counter() - began < SECONDS:
-            await do(at_once)
-            at_once += callers
-            done += 1
-
-    await asyncio.gather(*(calls(number) for number in range(callers)))
-    return done / (time.perf_counter() - began)
 
 
 def _per_second(do: Callable[[], None]) -> float:
@@ -240,10 +175,6 @@ def _per_second(do: Callable[[], None]) -> float:
         do()
         done += 1
     return done / (time.perf_counter() - began)
-
-
-def _say(what: str, mine: float, against: str, theirs: float) -> None:
-    print(f"\n{what}: {mine:,.0f}; {against}: {theirs:,.0f}; ratio {mine / theirs:.2f}")  # noqa: T201  that is its job
 
 
 def _free_port() -> int:
