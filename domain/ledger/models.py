@@ -83,10 +83,7 @@ class LedgerTransfer(SQLModel, table=True):
 
 
 class LedgerEntry(SQLModel, table=True):
-    """What changed: the net of a posting on one account, credit positive.
-
-    Posting ids grow with time, so the key finds what an account held at an instant.
-    """
+    """What changed: the net of a posting on one account, credit positive; its key is what it says."""
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
@@ -97,8 +94,8 @@ class LedgerEntry(SQLModel, table=True):
         CheckConstraint("(account_version IS NULL) = (balance_after_minor IS NULL)", name="kept"),
     )
     operator_id: OperatorId = key()
-    account_id: AccountId = key()
     posting_id: PostingId = key()
+    account_id: AccountId = key()
     amount_minor: int = minor()
     account_version: int | None = whole(default=None, nullable=True)
     balance_after_minor: int | None = minor(default=None, nullable=True)

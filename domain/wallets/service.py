@@ -15,7 +15,7 @@ from domain.columns import table_of
 from domain.database import Database, Reader, Transaction, retried
 from domain.drivers import Driver, DriverService
 from domain.errors import NotFound, StateConflict
-from domain.ids import AccountId, DriverId, Ids, OperatorId, WalletId
+from domain.ids import DriverId, Ids, OperatorId, WalletId
 from domain.ledger import Code, Journal, LedgerAccount, LedgerEntry, chart
 from domain.money import Money
 from domain.wallets.holds import Holds
@@ -28,10 +28,7 @@ _wallets = table_of(Wallet)
 _entries = table_of(WalletEntry)
 _holds = table_of(Hold)
 _accounts = table_of(LedgerAccount)
-_moves = table_of(LedgerEntry)
 _CODES = (Code.WALLET_AVAILABLE, Code.WALLET_HELD, Code.WALLET_PROMO, Code.WALLET_RECEIVABLE)
-_OUT_OF_ORDER = 16
-"""Postings of one wallet are written one after the other, but clocks of gateways may differ by a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +158,14 @@ class WalletService:
 
     async def balance_at(self, wallet: Wallet, at: datetime) -> WalletBalance:
         """The four balances as they were after everything that was posted until `at`."""
-        statement = select(_accounts.c.id, _accounts.c.code).where(
+        statement = select(_accounts).where(
             _accounts.c.operator_id == wallet.operator_id,
             _accounts.c.code.in_(_CODES),
             _accounts.c.owner == str(wallet.id),
             _accounts.c.currency == wallet.currency,
         )
         async with self._database.read() as reader:
-            ids = await reader.rows(statement)
-            found = {row["code"]: await _last(reader, wallet.operator_id, row["id"], at) for row in ids}
+            found = {row["code"]: await _at(reader, row, at) for row in await reader.rows(statement)}
         return _balance(wallet.currency, found, at)
 
     async def entries(
@@ -253,17 +249,18 @@ def _balance(currency: str, found: Mapping[Code, tuple[int, int]], at: datetime)
     )
 
 
-async def _last(reader: Reader, operator: OperatorId, account: AccountId, at: datetime) -> tuple[int, int]:
-    """Version and balance of an account at an instant: ids of postings grow with time, so the key leads there."""
-    statement = (
-        select(_moves.c.account_version, _moves.c.balance_after_minor)
-        .where(
-            _moves.c.operator_id == operator,
-            _moves.c.account_id == account,
-            _moves.c.posting_id <= Ids.last_of(at),
+async def _at(reader: Reader, row: RowMapping, at: datetime) -> tuple[int, int]:
+    """Version and balance of an account at an instant: halve between the versions, whose postings follow each other."""
+    bound, least, most = Ids.last_of(at), 0, row["version"]
+    balance = 0
+    while least < most:
+        middle = (least + most + 1) // 2
+        entry = await reader.find(
+            LedgerEntry, operator_id=row["operator_id"], account_id=row["id"], account_version=middle
         )
-        .order_by(_moves.c.posting_id.desc())
-        .limit(_OUT_OF_ORDER)
-    )
-    rows = await reader.rows(statement)
-    return max(((row["account_version"], row["balance_after_minor"]) for row in rows), default=(0, 0))
+        assert entry is not None, "versions have no gap"
+        if entry.posting_id <= bound:
+            least, balance = middle, entry.balance_after_minor or 0
+        else:
+            most = middle - 1
+    return least, balance

@@ -51,10 +51,10 @@ def _ledger() -> None:
     )
     _rebuild(
         "ledger_entry",
-        "operator_id, account_id, posting_id, amount_minor, account_version, balance_after_minor",
+        "operator_id, posting_id, account_id, amount_minor, account_version, balance_after_minor",
         sa.Column("operator_id", sa.Uuid(), nullable=False),
-        sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("posting_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("account_version", sa.BigInteger(), nullable=True),
         sa.Column("balance_after_minor", sa.BigInteger(), nullable=True),
@@ -68,7 +68,7 @@ def _ledger() -> None:
             ["operator_id", "posting_id"],
             ["ledger_posting.operator_id", "ledger_posting.id"],
         ),
-        sa.PrimaryKeyConstraint("operator_id", "account_id", "posting_id"),
+        sa.PrimaryKeyConstraint("operator_id", "posting_id", "account_id"),
         sa.UniqueConstraint("operator_id", "account_id", "account_version"),
     )
 
