@@ -17,8 +17,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from api.keys import Keys
 from domain.errors import InvalidInput
 from domain.ids import OperatorId, PartyId
+from domain.meters import meter_key
 from domain.money import DIGITS
-from domain.partners import ConnectorPlan, EvsePlan, LocationPlan, Operator, Party
+from domain.partners import ConnectorPlan, EvsePlan, LocationPlan, Operator, PartnerRounding, Party
 from domain.services import Services
 
 SHORTEST_TOKEN = 16
@@ -39,6 +40,13 @@ def _currency(code: str) -> str:
     if code not in DIGITS:
         raise ValueError("is not a currency that is counted in here")
     return code
+
+
+def _meter_key(text: str) -> str:
+    try:
+        return meter_key(text).text
+    except InvalidInput as refusal:
+        raise ValueError(refusal.reason) from None
 
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -62,11 +70,12 @@ class ConnectorTold(_Told):
 
 
 class EvseTold(_Told):
-    """An OCPI EVSE."""
+    """An OCPI EVSE; `meter_keys` are the public keys of its meter, DER in hex or base64."""
 
     uid: CiString36
     evse_id: Annotated[str | None, Field(max_length=48)] = None
     connectors: tuple[ConnectorTold, ...]
+    meter_keys: tuple[Annotated[str, AfterValidator(_meter_key)], ...] = ()
 
 
 class LocationTold(_Told):
@@ -81,7 +90,10 @@ class LocationTold(_Told):
 
 
 class PartyTold(_Told):
-    """`token` is what the party sends to us, `commands_token` what we send to it."""
+    """`token` is what the party sends to us, `commands_token` what we send to it.
+
+    Its CDRs are accepted when they differ from our price by no more than `tolerance_minor_units`, rounded as it rounds.
+    """
 
     country_code: Country
     party_id: PartyCode
@@ -90,6 +102,8 @@ class PartyTold(_Told):
     commands_url: str | None = None
     commands_token: Secret | None = None
     sends_cdrs: bool = False
+    tolerance_minor_units: Annotated[int, Field(ge=0, le=10_000)] = 1
+    rounding: PartnerRounding = PartnerRounding.DOCUMENT
     tariffs: tuple[dict[str, Any], ...] = ()
     locations: tuple[LocationTold, ...] = ()
 
@@ -160,6 +174,8 @@ async def _party(services: Services, keys: Keys, operator: OperatorId, told: Par
             commands_url=told.commands_url,
             commands_token_sealed=None if token is None else keys.seal(token.get_secret_value()),
             sends_cdrs=told.sends_cdrs,
+            tolerance_minor=told.tolerance_minor_units,
+            rounding=told.rounding,
         )
     )
     for tariff in told.tariffs:
@@ -190,6 +206,7 @@ def _plan(told: LocationTold) -> LocationPlan:
                     ConnectorPlan(one.id, one.standard, one.max_electric_power, next(iter(one.tariff_ids), None))
                     for one in evse.connectors
                 ),
+                evse.meter_keys,
             )
             for evse in told.evses
         ),

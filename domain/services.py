@@ -19,6 +19,7 @@ from domain.sessions import (
     Billing,
     ChargerControl,
     ChargingService,
+    Checking,
     Feed,
     Guarding,
     OrderService,
@@ -75,7 +76,7 @@ def assemble(
     wallets = WalletService(database, journal, drivers, clock, ids)
     sealer = Sealer(database, clock, ids)
     securing, tariffing = Securing(wallets), Tariffing(tariffs)
-    billing = Billing(partners, securing, journal, clock, ids)
+    billing = Billing(partners, Checking(partners, tariffing, clock), securing, journal, clock, ids)
     arriving = Arriving(drivers, partners, tariffs, wallets, securing, clock, ids)
     orders = OrderService(database, partners, drivers, securing, control, feed, clock)
     sessions = SessionService(database, tariffing, feed)

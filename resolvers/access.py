@@ -71,6 +71,10 @@ TABLE: Mapping[str, frozenset[Role]] = {
     "SessionCost": OWNER_OR_STAFF,
     "CostLine": OWNER_OR_STAFF,
     "CDR": OWNER_OR_STAFF,
+    "CDR.findings": STAFF,
+    "CDR.expected": STAFF,
+    "CDRFinding": STAFF,
+    "MeterProof": OWNER_OR_STAFF,
     # disputes
     "Dispute": OWNER_OR_STAFF,
     "Dispute.findings": STAFF,

@@ -11,6 +11,7 @@ from strawberry.dataloader import DataLoader
 
 from domain.disputes import Dispute
 from domain.ids import (
+    CdrId,
     ChargingSessionId,
     ConnectorId,
     DocumentId,
@@ -26,7 +27,7 @@ from domain.ids import (
 from domain.partners import ChargePoint, Connector, Evse, Location
 from domain.payments import TopUp
 from domain.services import Services
-from domain.sessions import CDR, ChargingSession, Quote
+from domain.sessions import CDR, CdrCheck, ChargingSession, Quote
 from domain.tariffs import TariffEdition
 from domain.wallets import WalletBalance
 
@@ -95,6 +96,11 @@ class Loaders:
     def cdrs_of(self) -> DataLoader[ChargingSessionId, list[CDR]]:
         """All CDRs of sessions."""
         return _many(lambda keys: self._services.sessions.cdrs_of(self._operator, keys), lambda row: row.session_id)
+
+    @cached_property
+    def checks(self) -> DataLoader[CdrId, CdrCheck | None]:
+        """What was found when CDRs were taken."""
+        return _one(lambda keys: self._services.sessions.checks_of(self._operator, keys), lambda row: row.cdr_id)
 
     @cached_property
     def quotes(self) -> DataLoader[QuoteId, Quote | None]:

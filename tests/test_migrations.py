@@ -19,6 +19,7 @@ import migrations
 from domain.database import Database
 from domain.disputes import DisputeReason
 from tests.domain.rows import WRITTEN_ONCE, everything
+from tests.domain.sessions.biller import billed
 from tests.domain.sessions.stage import Stage, built, euro
 
 PARTIAL = {
@@ -121,6 +122,7 @@ async def lived_in(database: Database) -> Stage:
     """A store with a row in every table that is written once."""
     stage = await built(database)
     await stage.start(quote=await stage.quote(connector=1))
+    await billed(stage, "S9")
     session, disputes = await stage.charged(), stage.services.disputes
     dispute = await disputes.submit(
         stage.operator, stage.driver.id, session.id, DisputeReason.OTHER, "Something is wrong.", None, "d1"

@@ -9,18 +9,21 @@ from urllib.parse import quote
 import orjson
 from starlette.routing import Route
 
-from api.ocpi.reading import CDR_ID_LENGTH, MOST_HOURS, MOST_KWH, MOST_MONEY, Fields, named
+from api.ocpi.reading import CDR_ID_LENGTH, ID_LENGTH, MOST_HOURS, MOST_KWH, MOST_MONEY, Fields, named
 from api.ocpi.sessions import read_periods
 from api.ocpi.transport import Asked, Door
 from api.ocpi.wire import VERSION, Answer
 from domain.energy import Energy
 from domain.errors import InvalidInput, NotFound
+from domain.meters import SignedData, SignedValue
 from domain.money import DIGITS, Money
 from domain.partners import Party
 from domain.services import Services
 from domain.sessions import CdrPush, Declared
 from domain.tariffs import canonical_json
 
+LONGEST_SIGNED = 5_000
+MOST_SIGNED_VALUES = 500
 _PATH = f"/{VERSION}/receiver/cdrs"
 _NEEDS = (
     "id",
@@ -73,7 +76,6 @@ def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush:
     parking_hours = Fraction(fields.number("total_parking_time", MOST_HOURS) or 0)
     if parking_hours > connected_hours:
         raise InvalidInput("Parking is part of the whole time.", ("total_parking_time",))
-    read_periods(body)
     return CdrPush(
         ocpi_id=fields.needed("id", fields.text("id", CDR_ID_LENGTH)),
         session=fields.needed("session_id", fields.text("session_id")),
@@ -87,7 +89,27 @@ def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush:
         fixed_cost=_declared(fields, "total_fixed_cost", currency),
         connected_hours=connected_hours,
         parking_hours=parking_hours,
+        periods=read_periods(body),
+        signed=_signed(fields.within("signed_data")),
         content=canonical_json(body),
+    )
+
+
+def _signed(fields: Fields | None) -> SignedData | None:
+    """Signed meter values, every text kept as it came; editions differ in how long one may be."""
+    if fields is None:
+        return None
+    listed = fields.needed("signed_values", fields.each("signed_values", MOST_SIGNED_VALUES))
+    return SignedData(
+        method=fields.needed("encoding_method", fields.words("encoding_method", ID_LENGTH)),
+        key=fields.words("public_key", LONGEST_SIGNED),
+        values=tuple(
+            SignedValue(
+                nature=value.needed("nature", value.words("nature", ID_LENGTH)),
+                signed=value.needed("signed_data", value.words("signed_data", LONGEST_SIGNED)),
+            )
+            for value in listed
+        ),
     )
 
 

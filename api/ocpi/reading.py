@@ -150,6 +150,25 @@ class Fields:
         if value is not None and (not isinstance(value, str) or value.casefold() != expected.casefold()):
             raise InvalidInput("This is not what the address and the sender say.", (*self.path, name))
 
+    def each(self, name: str, most: int) -> list[Fields] | None:
+        """The fields of every object of a list."""
+        value = self.raw.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) > most:
+            raise self.unfit(name)
+        for one in value:
+            if not isinstance(one, Mapping):
+                raise self.unfit(name)
+        return [Fields(one, (*self.path, name, str(i))) for i, one in enumerate(value)]
+
+    def words(self, name: str, most: int) -> str | None:
+        """Any text, kept as it came."""
+        value = self.raw.get(name)
+        if value is not None and (not isinstance(value, str) or len(value) > most):
+            raise self.unfit(name)
+        return value
+
     def unfit(self, name: str) -> InvalidInput:
         """The refusal of a field."""
         return InvalidInput(BAD_VALUE, (*self.path, name))

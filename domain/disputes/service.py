@@ -9,7 +9,7 @@ from domain.database import Database, Transaction, retried
 from domain.disputes.amounts import disputed, refundable
 from domain.disputes.complaint import Complaint
 from domain.disputes.models import LIFE_OF_A_DISPUTE, Actor, Dispute, DisputeEvent, DisputeReason, DisputeStatus
-from domain.disputes.triage import findings_json, reprice
+from domain.disputes.triage import findings_json, from_check, reprice
 from domain.disputes.wording import EXPLANATION, STATEMENT, said
 from domain.drivers import Driver
 from domain.errors import (
@@ -103,7 +103,8 @@ class DisputeService:
         await self._event(tx, dispute, Actor.DRIVER, str(wish.driver), wish.statement)
         dispute = await self._step(tx, dispute, _Status.TRIAGE, Actor.SYSTEM, "triage", None)
         repriced = await self._sessions.reprice(tx, session)
-        found = [reprice(cdr.gross, repriced, is_declared=cdr.is_declared)]
+        kept = from_check(cdr.gross, await self._sessions.checked(tx, cdr))
+        found = [reprice(cdr.gross, repriced, is_declared=cdr.is_declared), *kept]
         return await self._step(
             tx, dispute, _Status.UNDER_REVIEW, Actor.SYSTEM, "triage", None, findings=findings_json(found)
         )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from domain.meters import SignatureVerdict
 from domain.money import Money
-from domain.tariffs import Pricing
+from domain.sessions import Checked
+from domain.tariffs import Pricing, RecordCode
 
 
 class Side(StrEnum):
@@ -48,6 +50,46 @@ def reprice(billed: Money, repriced: Pricing | None, *, is_declared: bool) -> Fi
     words = "exactly this" if not over else f"{repriced.gross}"
     message = f"The meter readings and the tariff give {words}; {billed} was billed."
     return Finding("reprice", Side.BILL, is_certain=not is_declared, message=message, creditable=None)
+
+
+def from_check(billed: Money, found: Checked | None) -> list[Finding]:
+    """What was found when the bill was taken: signed readings, the quote, and the operator's bill against our price."""
+    if found is None:
+        return []
+    return [*_signed_data(found), *_quote(found), *_roaming(billed, found)]
+
+
+def _signed_data(found: Checked) -> Iterator[Finding]:
+    proof = found.proof
+    if proof.verdict is SignatureVerdict.ABSENT:
+        return
+    codes = (RecordCode.SIGNED_DATA_INVALID, RecordCode.SIGNED_DATA_DISAGREES)
+    against = [one.message for one in found.findings if one.code in codes]
+    if against:
+        yield Finding("signed_data", Side.DRIVER, is_certain=False, message=" ".join(against), creditable=None)
+    elif proof.is_verified and proof.kwh is not None:
+        message = f"The meter signed {proof.kwh.normalize():f} kWh, and that is what was billed."
+        yield Finding("signed_data", Side.BILL, is_certain=True, message=message, creditable=None)
+    else:
+        message = "The signed readings of the meter cannot be verified."
+        yield Finding("signed_data", Side.NEITHER, is_certain=False, message=message, creditable=None)
+
+
+def _quote(found: Checked) -> Iterator[Finding]:
+    for one in found.findings:
+        if one.code is RecordCode.ABOVE_QUOTE:
+            yield Finding("quote", Side.DRIVER, is_certain=True, message=one.message, creditable=one.amount)
+
+
+def _roaming(billed: Money, found: Checked) -> Iterator[Finding]:
+    if found.ours is None:
+        return
+    over = billed - found.ours.gross
+    for one in found.findings:
+        if one.code is RecordCode.TOTAL_COST_MISMATCH:
+            creditable = over if over.minor > 0 else None
+            side = Side.NEITHER if creditable is None else Side.DRIVER
+            yield Finding("roaming", side, is_certain=False, message=one.message, creditable=creditable)
 
 
 def findings_json(findings: Sequence[Finding]) -> str:

@@ -1,9 +1,9 @@
 """When the readings of a transaction can be billed: the same meter, in order, without faults. Pure.
 
-The rules are those of the SAFE transparency software; what it only warns of is no error here either. Errors: not
-exactly one begin (TX B) and one end (E, L, R, A, P) in the register that counts, a status other than G, a fault of the energy,
-another register or unit, values or times that fall, other serial numbers, pages of two kinds. Where time is billed, the
-clock must be right, too.
+The rules are those of the SAFE transparency software; what it only warns of is no error here either. Errors are: not
+exactly one begin (TX B) and one end (E, L, R, A, P) in the register that counts, a status other than G, a fault of the
+energy, another register or unit, values or times that fall, other serial numbers, pages of two kinds, and where time is
+billed a clock that is not right.
 """
 
 from __future__ import annotations

@@ -36,6 +36,14 @@ class Operator(SQLModel, table=True):
         return self.country_code, self.party_id
 
 
+class PartnerRounding(StrEnum):
+    """How a party rounds its bills: the whole once, every line, or by cutting off. Only for checking them."""
+
+    DOCUMENT = "document"
+    LINE = "line"
+    TRUNCATE = "truncate"
+
+
 class Party(SQLModel, table=True):
     """An OCPI party that we talk to. Its token to us is kept as a keyed hash, ours to it sealed."""
 
@@ -54,6 +62,11 @@ class Party(SQLModel, table=True):
     commands_token_sealed: str | None = text(default=None, nullable=True)
     sends_cdrs: bool = False
     """True if the party makes its own CDRs and we bill by them; false if its sessions are billed by our pricing."""
+    tolerance_minor: int = minor(default=1, sa_column_kwargs={"server_default": "1"})
+    """By how much its totals may differ from ours."""
+    rounding: PartnerRounding = state(
+        PartnerRounding, default=PartnerRounding.DOCUMENT, sa_column_kwargs={"server_default": "document"}
+    )
 
 
 class Location(SQLModel, table=True):
@@ -103,6 +116,17 @@ class Evse(SQLModel, table=True):
     uid: str = Field(max_length=36)
     evse_id: str | None = Field(default=None, max_length=48)
     status: EvseStatus = state(EvseStatus)
+
+
+class EvseMeterKey(SQLModel, table=True):
+    """A public key of the meter in an EVSE, DER in hexadecimal digits. Keys of meters that were replaced stay."""
+
+    __tablename__ = "evse_meter_key"
+    __table_args__ = (ForeignKeyConstraint(["operator_id", "evse_id"], ["evse.operator_id", "evse.id"]),)
+    operator_id: OperatorId = key()
+    evse_id: EvseId = key()
+    public_key: str = Field(primary_key=True, max_length=512)
+    known_since: datetime = instant()
 
 
 class Connector(SQLModel, table=True):

@@ -13,7 +13,7 @@ from domain.columns import table_of
 from domain.database import Database, Reader, Transaction, retried
 from domain.errors import NotFound
 from domain.ids import ConnectorId, EvseId, Ids, LocationId, OperatorId, PartyId
-from domain.partners.models import Connector, Evse, EvseStatus, Location, Operator, Party
+from domain.partners.models import Connector, Evse, EvseMeterKey, EvseStatus, Location, Operator, Party
 
 Row = TypeVar("Row", Party, Location, Evse, Connector)
 
@@ -21,6 +21,7 @@ _parties = table_of(Party)
 _locations = table_of(Location)
 _evses = table_of(Evse)
 _connectors = table_of(Connector)
+_meter_keys = table_of(EvseMeterKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,12 @@ class ConnectorPlan:
 
 @dataclass(frozen=True, slots=True)
 class EvsePlan:
-    """An EVSE as an operator describes it."""
+    """An EVSE as an operator describes it; `meter_keys` are public keys in hexadecimal digits."""
 
     uid: str
     evse_id: str | None
     connectors: tuple[ConnectorPlan, ...]
+    meter_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,17 @@ class PartnerService:
                 tariff_ocpi_id=connector.tariff_ocpi_id,
             )
             await self._put(tx, row, ("evse_id", "ocpi_id"))
+        for public_key in plan.meter_keys:
+            now = self._clock.now()
+            key = EvseMeterKey(operator_id=evse.operator_id, evse_id=evse.id, public_key=public_key, known_since=now)
+            await tx.insert_once(key)
+
+    async def meter_keys(self, reader: Reader, operator: OperatorId, evse: EvseId) -> list[str]:
+        """The registered public keys of the meter in an EVSE."""
+        statement = select(_meter_keys.c.public_key).where(
+            _meter_keys.c.operator_id == operator, _meter_keys.c.evse_id == evse
+        )
+        return [row["public_key"] for row in await reader.rows(statement)]
 
     async def _put(self, tx: Transaction, record: Row, unique: tuple[str, ...]) -> Row:
         if await tx.insert_once(record):

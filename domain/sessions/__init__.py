@@ -6,8 +6,9 @@ Owns sessions, their log, quotes, orders to charge points and CDRs; the money li
 from domain.sessions.arriving import Arriving
 from domain.sessions.audit import CHECKS
 from domain.sessions.billing import Billing, tax_rates
-from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.cdr import CDR, CdrCheck, CdrKind
 from domain.sessions.charging import ChargingService
+from domain.sessions.checking import Checked, Checking, checked, packets_of
 from domain.sessions.control import ChargerControl, Reply, Start, Stop
 from domain.sessions.costs import CostLine, CostLineKind, Evidence, lines_of
 from domain.sessions.crediting import credit, share_of
@@ -44,6 +45,7 @@ __all__ = [
     "LIFE_OF_A_COMMAND",
     "Arriving",
     "Billing",
+    "CdrCheck",
     "CdrKind",
     "CdrPush",
     "ChargerCommand",
@@ -51,6 +53,8 @@ __all__ = [
     "ChargingService",
     "ChargingSession",
     "ChargingSessionStatus",
+    "Checked",
+    "Checking",
     "CommandKind",
     "CommandState",
     "CostLine",
@@ -80,9 +84,11 @@ __all__ = [
     "TheirStatus",
     "TokenName",
     "UpdateKind",
+    "checked",
     "credit",
     "declared_periods",
     "lines_of",
+    "packets_of",
     "points_of",
     "share_of",
     "shown",

@@ -16,6 +16,7 @@ from domain.ledger import Cause, Document, DocumentKind, Draft, Earned, Journal,
 from domain.money import Money
 from domain.partners import PartnerService, Party
 from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.checking import Checking
 from domain.sessions.costs import earned, lines_json
 from domain.sessions.declared import declared_lines, earned_from
 from domain.sessions.models import LIFE_OF_A_CHARGING_SESSION, ChargingSession, ChargingSessionStatus, StopReason
@@ -28,8 +29,17 @@ from domain.tariffs import Pricing, pricing_json
 class Billing:
     """Makes CDRs; every verb works inside the caller's transaction, with the session's row locked."""
 
-    def __init__(self, partners: PartnerService, securing: Securing, journal: Journal, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        partners: PartnerService,
+        checking: Checking,
+        securing: Securing,
+        journal: Journal,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
         self._partners = partners
+        self._checking = checking
         self._securing = securing
         self._journal = journal
         self._clock = clock
@@ -41,7 +51,9 @@ class Billing:
         parts = earned(pricing, session.country)
         content = orjson.dumps({"lines": orjson.loads(session.lines), "pricing": pricing_json(pricing)}).decode()
         cdr = await self._cdr(tx, session, cdr_id, str(cdr_id), parts, content)
-        return await self._settle(tx, session, cdr, parts, cause)
+        session = await self._settle(tx, session, cdr, parts, cause)
+        await self._checking.ours(tx, session, cdr, pricing)
+        return session
 
     async def bill_declared(
         self, tx: Transaction, session: ChargingSession, push: CdrPush, rate: Decimal | None, cause: Cause
@@ -72,7 +84,9 @@ class Billing:
             power_w=None,
         )
         cdr = await self._cdr(tx, session, CdrId(self._ids.new()), push.ocpi_id, earned_, push.content, declared=True)
-        return await self._settle(tx, session, cdr, earned_, cause)
+        session = await self._settle(tx, session, cdr, earned_, cause)
+        await self._checking.declared(tx, session, cdr, push)
+        return session
 
     async def _cdr(
         self,

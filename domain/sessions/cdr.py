@@ -23,6 +23,7 @@ from domain.ids import (
 )
 from domain.money import Money
 from domain.sessions.models import SessionChannel
+from domain.tariffs import Cause
 
 
 class CdrKind(StrEnum):
@@ -97,3 +98,23 @@ class CDR(SQLModel, table=True):
     def gross(self) -> Money:
         """With tax."""
         return Money(self.net_minor + self.tax_minor, self.currency)
+
+
+class CdrCheck(SQLModel, table=True):
+    """What a check of a CDR found when it was taken; never changed, and no row where there was nothing to check.
+
+    `net_minor` and `tax_minor` are what our engine makes of the same record. `findings` is JSON of `tariffs`'
+    RecordFinding, `proof` of `meters`' MeterProof.
+    """
+
+    __tablename__ = "cdr_check"
+    __table_args__ = (ForeignKeyConstraint(["operator_id", "cdr_id"], ["cdr.operator_id", "cdr.id"]),)
+    operator_id: OperatorId = key()
+    cdr_id: CdrId = key()
+    is_accepted: bool
+    cause: Cause | None = state(Cause, default=None, nullable=True)
+    net_minor: int | None = minor(default=None, nullable=True)
+    tax_minor: int | None = minor(default=None, nullable=True)
+    findings: str = text()
+    proof: str = text()
+    checked_at: datetime = instant()

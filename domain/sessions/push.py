@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from domain.energy import Energy
+from domain.meters import SignedData
 from domain.money import Money, rounded
 from domain.tariffs import ChargingPeriod
 
@@ -76,6 +77,8 @@ class CdrPush:
     fixed_cost: Declared | None
     connected_hours: Fraction
     parking_hours: Fraction
+    periods: tuple[ChargingPeriod, ...]
+    signed: SignedData | None
     content: str
     """Canonical JSON of what was sent; the same id with another content is refused."""
 

@@ -15,7 +15,8 @@ from domain.columns import table_of
 from domain.database import Database, Reader
 from domain.errors import NotFound
 from domain.ids import CdrId, ChargingSessionId, DriverId, OperatorId, QuoteId
-from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.cdr import CDR, CdrCheck, CdrKind
+from domain.sessions.checking import Checked, checked
 from domain.sessions.feed import Feed, Mailbox
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
@@ -24,6 +25,7 @@ from domain.tariffs import Pricing, price
 
 _sessions = table_of(ChargingSession)
 _cdrs = table_of(CDR)
+_checks = table_of(CdrCheck)
 _readings = table_of(MeterReading)
 _quotes = table_of(Quote)
 
@@ -92,6 +94,12 @@ class SessionService:
         async with self._database.read() as reader:
             return await reader.list(CDR, statement.order_by(_cdrs.c.issued_at, _cdrs.c.id))
 
+    async def checks_of(self, operator: OperatorId, cdrs: Sequence[CdrId]) -> list[CdrCheck]:
+        """What was found when these CDRs were taken; for loaders."""
+        statement = select(_checks).where(_checks.c.operator_id == operator, _checks.c.cdr_id.in_(cdrs))
+        async with self._database.read() as reader:
+            return await reader.list(CdrCheck, statement)
+
     async def cdr(self, operator: OperatorId, cdr: CdrId, driver: DriverId | None) -> CDR | None:
         """One CDR, None if it does not exist for the asker."""
         owner: dict[str, Any] = {} if driver is None else {"driver_id": driver}
@@ -117,6 +125,11 @@ class SessionService:
         folded = fold(session.started_at, session.ended_at, points_of(log))
         _, tariffs = await self._tariffing.locked(reader, session, folded.record)
         return price(tariffs, folded.record, ZoneInfo(session.time_zone))
+
+    async def checked(self, reader: Reader, cdr: CDR) -> Checked | None:
+        """What was found when this CDR was taken; None where there was nothing to check."""
+        row = await reader.find(CdrCheck, operator_id=cdr.operator_id, cdr_id=cdr.id)
+        return None if row is None else checked(row, cdr.currency)
 
     async def watch(
         self, operator: OperatorId, session: ChargingSessionId, driver: DriverId | None, seen: int

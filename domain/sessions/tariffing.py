@@ -40,6 +40,10 @@ class Tariffing:
                 have.add(name.lower())
         return orjson.dumps(known).decode(), [tariff_of(edition) for edition in found]
 
+    async def quoted(self, reader: Reader, session: ChargingSession) -> Tariff:
+        """The tariff of its quote or its connector, whatever its periods name."""
+        return tariff_of(await self._tariffs.edition(reader, session.operator_id, session.tariff_id))
+
     async def only_rate(self, reader: Reader, session: ChargingSession) -> Decimal | None:
         """The tax rate in percent if the tariff states one only."""
         edition = await self._tariffs.edition(reader, session.operator_id, session.tariff_id)

@@ -4,11 +4,13 @@
 """
 
 from domain.tariffs.amounts import Part
+from domain.tariffs.causes import Cause
 from domain.tariffs.edition import canonical_json, edition_of
 from domain.tariffs.explain import adjustment_json, line_json, pricing_json, sentence
+from domain.tariffs.findings import Level
 from domain.tariffs.lines import LineKind, PricedLine
 from domain.tariffs.models import PublishedTariff, TariffEdition
-from domain.tariffs.policy import DEFAULT_POLICY, RoundingPolicy
+from domain.tariffs.policy import DEFAULT_POLICY, RoundingMode, RoundingPoint, RoundingPolicy
 from domain.tariffs.pricing import price
 from domain.tariffs.quote import QuotedComponent, QuoteUnit, expected, quoted_components
 from domain.tariffs.reading import exact_text
@@ -16,16 +18,20 @@ from domain.tariffs.record import ChargingPeriod, ChargingRecord, DimensionType,
 from domain.tariffs.result import Adjustment, AdjustmentKind, Cost, Pricing, Quantities, TaxLine
 from domain.tariffs.service import TariffService, tariff_of
 from domain.tariffs.tariff import ComponentType, PriceComponent, Tariff, TaxIncluded, parse_tariff
+from domain.tariffs.verification import Claim, RecordCode, RecordFinding, Verification, verify
 
 __all__ = [
     "DEFAULT_POLICY",
     "Adjustment",
     "AdjustmentKind",
+    "Cause",
     "ChargingPeriod",
     "ChargingRecord",
+    "Claim",
     "ComponentType",
     "Cost",
     "DimensionType",
+    "Level",
     "LineKind",
     "Part",
     "PriceComponent",
@@ -35,12 +41,17 @@ __all__ = [
     "Quantities",
     "QuoteUnit",
     "QuotedComponent",
+    "RecordCode",
+    "RecordFinding",
+    "RoundingMode",
+    "RoundingPoint",
     "RoundingPolicy",
     "Tariff",
     "TariffEdition",
     "TariffService",
     "TaxIncluded",
     "TaxLine",
+    "Verification",
     "adjustment_json",
     "canonical_json",
     "edition_of",
@@ -55,4 +66,5 @@ __all__ = [
     "quoted_components",
     "sentence",
     "tariff_of",
+    "verify",
 ]

@@ -9,6 +9,7 @@ from domain.database import Database
 
 WRITTEN_ONCE = {
     "cdr",
+    "cdr_check",
     "dispute_event",
     "document",
     "hold_event",

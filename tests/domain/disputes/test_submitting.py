@@ -20,11 +20,14 @@ from domain.errors import (
     StateConflict,
 )
 from domain.ids import ChargingSessionId
+from domain.meters import SignedData
 from domain.money import Money
 from domain.sessions import ChargingSession, TokenName
 from tests.domain.disputes.case import WORDS, disputed, nothing_moved, reject, submit
+from tests.domain.meters.signing import Meter
+from tests.domain.sessions.biller import billed
 from tests.domain.sessions.ocpi_objects import NOON, card
-from tests.domain.sessions.stage import ACTIVE, CAUSE, COMPLETED, Stage, euro
+from tests.domain.sessions.stage import ACTIVE, Stage, euro
 
 
 async def test_a_bill_is_disputed_checked_at_once_and_no_money_moves(stage: Stage) -> None:
@@ -53,12 +56,26 @@ async def test_a_bill_is_disputed_checked_at_once_and_no_money_moves(stage: Stag
 
 
 async def test_the_check_of_a_bill_by_another_operator_is_not_certain(stage: Stage) -> None:
-    await stage.record(stage.push("S1", ACTIVE, 0, 0, location="L9"), stage.biller)
-    session, _ = await stage.record(stage.patch("S1", COMPLETED, 60, 10_000), stage.biller)
-    session, _ = await stage.services.recording.bill(stage.biller, stage.bill("C1", "S1", 600, 714), CAUSE)
-    dispute = await submit(stage, session)
-    (finding,) = findings_of(dispute.findings, dispute.currency)
-    assert (finding.favours, finding.is_certain, finding.creditable) == (Side.DRIVER, False, euro(714 - 595))
+    dispute = await submit(stage, await billed(stage, net=600, gross=714))
+    found = findings_of(dispute.findings, dispute.currency)
+    assert [finding.check for finding in found] == ["reprice", "roaming"]
+    for finding in found:
+        assert (finding.favours, finding.is_certain, finding.creditable) == (Side.DRIVER, False, euro(714 - 595))
+
+
+async def test_what_the_meter_signed_speaks_for_the_bill_or_against_it(stage: Stage) -> None:
+    meter = Meter()
+    for name, end, side, is_certain in (
+        ("S1", "20.0", Side.BILL, True),
+        ("S2", "19.5", Side.DRIVER, False),
+        ("S3", "20.0", Side.DRIVER, False),
+        ("S4", "20.0", Side.NEITHER, False),
+    ):
+        signer = Meter(seed=8) if name == "S3" else meter
+        signed = SignedData("OCMF", None if name == "S4" else meter.key, signer.pair("10.0", end))
+        dispute = await submit(stage, await billed(stage, name, signed=signed), key=name)
+        (found,) = [one for one in findings_of(dispute.findings, "EUR") if one.check == "signed_data"]
+        assert (found.favours, found.is_certain, found.creditable) == (side, is_certain, None), name
 
 
 @pytest.mark.parametrize("status", ["running", "failed"])

@@ -155,6 +155,8 @@ class Stage:
             "fixed_cost": None,
             "connected_hours": Fraction(1),
             "parking_hours": Fraction(1, 4),
+            "periods": (),
+            "signed": None,
         }
         facts.update(more)
         content = orjson.dumps({"id": name, "net": net, "gross": gross}).decode()

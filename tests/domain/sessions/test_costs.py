@@ -117,6 +117,8 @@ def test_declared_lines_add_up_to_the_declared_total(
         fixed_cost=fixed,
         connected_hours=Fraction(1),
         parking_hours=Fraction(1, 3),
+        periods=(),
+        signed=None,
         content="{}",
     )
     lines = declared_lines(push)

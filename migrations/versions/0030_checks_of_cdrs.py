@@ -1,0 +1,43 @@
+"""What was found when a CDR was taken, the keys of meters, and how exactly parties are expected to count."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from migrations.written_once import written_once
+
+revision = "0030"
+down_revision = "0005"
+
+INSTANT = sa.DateTime(timezone=True)
+STATE = sa.String(32)
+
+
+def upgrade() -> None:
+    op.add_column("party", sa.Column("tolerance_minor", sa.BigInteger(), nullable=False, server_default="1"))
+    op.add_column("party", sa.Column("rounding", STATE, nullable=False, server_default="document"))
+    op.create_table(
+        "evse_meter_key",
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("evse_id", sa.Uuid(), nullable=False),
+        sa.Column("public_key", sa.String(512), nullable=False),
+        sa.Column("known_since", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["operator_id", "evse_id"], ["evse.operator_id", "evse.id"]),
+        sa.PrimaryKeyConstraint("operator_id", "evse_id", "public_key"),
+    )
+    op.create_table(
+        "cdr_check",
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("cdr_id", sa.Uuid(), nullable=False),
+        sa.Column("is_accepted", sa.Boolean(), nullable=False),
+        sa.Column("cause", STATE, nullable=True),
+        sa.Column("net_minor", sa.BigInteger(), nullable=True),
+        sa.Column("tax_minor", sa.BigInteger(), nullable=True),
+        sa.Column("findings", sa.Text(), nullable=False),
+        sa.Column("proof", sa.Text(), nullable=False),
+        sa.Column("checked_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["operator_id", "cdr_id"], ["cdr.operator_id", "cdr.id"]),
+        sa.PrimaryKeyConstraint("operator_id", "cdr_id"),
+    )
+    written_once("cdr_check")

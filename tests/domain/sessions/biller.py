@@ -1,0 +1,16 @@
+"""An operator of charge points that bills its sessions itself, by CDRs."""
+
+from __future__ import annotations
+
+from domain.sessions import ChargingSession
+from tests.domain.sessions.ocpi_objects import after
+from tests.domain.sessions.stage import ACTIVE, CAUSE, COMPLETED, Stage
+
+
+async def billed(stage: Stage, name: str = "S1", net: int = 500, gross: int = 595, **more: object) -> ChargingSession:
+    """A session at the biller's connector from noon to one o'clock, 10 kWh, billed by its CDR `C-name`."""
+    await stage.record(stage.push(name, ACTIVE, 0, 0, location="L9"), stage.biller)
+    await stage.record(stage.patch(name, COMPLETED, 60, 10_000, ended_at=after(60)), stage.biller)
+    bill = stage.bill(f"C-{name}", name, net, gross, **more)
+    session, _ = await stage.services.recording.bill(stage.biller, bill, CAUSE)
+    return session
