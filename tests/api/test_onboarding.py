@@ -13,6 +13,7 @@ from api.keys import Keys
 from api.onboarding import BadOnboarding, checked, onboard, read
 from domain.database import Database
 from tests.api.ocpi.partner import everything
+from tests.domain.meters.signing import Meter
 from tests.world import KEYS, OPERATOR, TARIFF, build
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +46,7 @@ FILE: dict[str, Any] = {
                         {
                             "uid": "1",
                             "evse_id": "DE*NEW*E1",
+                            "meter_keys": [Meter().key.upper()],
                             "connectors": [
                                 {
                                     "id": "1",
@@ -79,6 +81,7 @@ async def test_a_file_told_twice_is_registered_once(database: Database) -> None:
         place = await world.services.partners.charge_point_at(reader, OPERATOR, party.id, "MARKT", "1", "1")
         assert place is not None
         offer = await world.services.tariffs.offered(reader, OPERATOR, party.id, place.connector.tariff_ocpi_id)
+        assert await world.services.partners.meter_keys(reader, OPERATOR, place.evse.id) == [Meter().key]
     assert offer.ocpi_id == "CITY"
 
 
@@ -92,6 +95,9 @@ async def test_a_file_told_twice_is_registered_once(database: Database) -> None:
         (("parties", 0, "country_code"), "deu", "parties.0.country_code"),
         (("parties", 0, "token"), "short", "parties.0.token"),
         (("parties", 0, "unknown"), "x", "parties.0.unknown"),
+        (("parties", 0, "rounding"), "up", "parties.0.rounding"),
+        (("parties", 0, "tolerance_minor_units"), -1, "parties.0.tolerance_minor_units"),
+        (("parties", 0, "locations", 0, "evses", 0, "meter_keys"), ["00"], "evses.0.meter_keys.0"),
         (("parties", 0, "locations", 0, "evses", 0, "connectors", 0, "max_electric_power"), "x", "max_electric_power"),
     ],
 )

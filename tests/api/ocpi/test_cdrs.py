@@ -13,6 +13,7 @@ from domain.database import Database
 from domain.money import Money
 from domain.sessions import CDR, ChargingSession, ChargingSessionStatus
 from tests.api.ocpi.partner import PUBLIC_URL, RECEIVER, Partner, change, everything, period, raw
+from tests.domain.meters.signing import Meter, payload, reading
 from tests.world import World
 
 EUR_0, EUR_833 = Money(0, "EUR"), Money(833, "EUR")
@@ -57,6 +58,29 @@ async def test_what_was_posted_can_be_got(biller: Partner, cpo: Partner) -> None
     assert got.data == body
     for partner, name in ((biller, "C-2"), (biller, "C%00"), (biller, "C" * 40), (biller, ""), (cpo, "C-1")):
         assert (await partner.ask("GET", f"{RECEIVER}/cdrs/{name}")).codes == (404, 2000)
+
+
+async def test_signed_data_is_verified_and_got_back_as_it_came(
+    biller: Partner, world: World, database: Database
+) -> None:
+    await ended(biller)
+    meter = Meter()
+    spaced = "  " + meter.sign(payload(reading("B", "100"), reading("E", "110.5", "13:00:00"), GI="Zähler")) + "\n"
+    told = {
+        "encoding_method": "OCMF",
+        "public_key": meter.key,
+        "signed_values": [{"nature": "End", "plain_data": "{}", "signed_data": spaced}],
+        "url": "https://example.com",
+    }
+    said = await biller.post_cdr(biller.cdr(signed_data=told))
+    assert said.codes == (201, 1000)
+    got = await biller.ask("GET", said.response.headers["location"])
+    assert got.data["signed_data"] == told
+    (cdr,) = await world.services.sessions.cdrs_of(world.operator.operator_id, [(await session_of(world)).id])
+    async with database.read() as reader:
+        found = await world.services.sessions.checked(reader, cdr)
+    assert found is not None
+    assert (found.proof.is_verified, found.proof.kwh) == (True, Decimal("10.5"))
 
 
 async def test_the_same_again_bills_once(biller: Partner, database: Database) -> None:
@@ -131,6 +155,21 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
     "more parking than time": ({"total_parking_time": 2}, "total_parking_time: "),
     "a credit": ({"credit": True, "credit_reference_id": "C-0"}, "credit: Credit CDRs are not supported yet."),
     "a credit of sorts": ({"credit": "yes"}, "credit: "),
+    "signed data without a method": ({"signed_data": {"signed_values": []}}, "signed_data.encoding_method: "),
+    "signed data without values": ({"signed_data": {"encoding_method": "OCMF"}}, "signed_data.signed_values: "),
+    "signed data that is text": ({"signed_data": "OCMF|{}|{}"}, "signed_data: "),
+    "a signed value that is text": (
+        {"signed_data": {"encoding_method": "OCMF", "signed_values": ["OCMF|{}|{}"]}},
+        "signed_data.signed_values: ",
+    ),
+    "a signed value without a nature": (
+        {"signed_data": {"encoding_method": "OCMF", "signed_values": [{"signed_data": "x"}]}},
+        "signed_data.signed_values.0.nature: ",
+    ),
+    "a signed value beyond belief": (
+        {"signed_data": {"encoding_method": "OCMF", "signed_values": [{"nature": "End", "signed_data": "x" * 5001}]}},
+        "signed_data.signed_values.0.signed_data: ",
+    ),
     "another party": ({"party_id": "ABC"}, "party_id: "),
     "a negative volume": (
         {"charging_periods": [period("08:00:00", ENERGY=-1)]},

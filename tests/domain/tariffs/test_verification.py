@@ -171,12 +171,8 @@ def test_totals_that_the_periods_do_not_add_up_to_are_noticed() -> None:
     def check(claimed: Claim) -> list[str]:
         return codes(verify([PLAIN], EVENING, BERLIN, claimed, connector_w=11_000))
 
-    right = replace(
-        claim(ours, Decimal("5.998")),
-        connected_hours=Fraction(2),
-        parking_hours=Fraction(1),
-        parts={Part.ENERGY: ENERGY},
-    )
+    parts = {Part.ENERGY: ENERGY}
+    right = Claim(Cost(ours.net, ours.gross), parts, Decimal("5.998"), Fraction(2), Fraction(1))
     assert check(right) == []
     assert check(replace(right, energy_kwh=Decimal("6.0"))) == ["energy_total_mismatch"]
     assert check(replace(right, connected_hours=Fraction(3))) == ["total_time_mismatch"]
