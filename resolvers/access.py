@@ -51,6 +51,7 @@ TABLE: Mapping[str, frozenset[Role]] = {
     "Connector": EVERYBODY,
     "Tariff": EVERYBODY,
     "QuoteComponent": EVERYBODY,
+    "PriceCeiling": EVERYBODY,
     # a driver's own
     "Driver": OWNER,
     "Wallet": OWNER,

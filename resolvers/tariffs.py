@@ -79,6 +79,21 @@ class Tariff(Node):
         return _components(tariffs.quoted_components(tariffs.tariff_of(self.row)))
 
 
+@strawberry.type(description="The most that charging can cost from an instant on, until the next one.")
+class PriceCeiling:
+    """A ceiling."""
+
+    from_: Timestamp = strawberry.field(name="from", description="Holds from then on.")
+    per_kwh: UnitPrice = strawberry.field(description="Highest price of a kilowatt hour.")
+    per_hour: UnitPrice = strawberry.field(description="Highest price of an hour, charging or parked.")
+
+    @classmethod
+    def of(cls, one: tariffs.Ceiling) -> PriceCeiling:
+        """From the domain."""
+        kwh, hour = UnitPrice.of(*one.per_kwh), UnitPrice.of(*one.per_hour)
+        return cls(from_=Timestamp(one.start_at), per_kwh=kwh, per_hour=hour)
+
+
 @strawberry.type(description="A price promised before the start; kept as proof of what was shown.")
 class Quote(Node):
     """A quote."""
@@ -113,6 +128,11 @@ class Quote(Node):
     def components(self) -> list[QuoteComponent]:
         """The prices as they were shown."""
         return _components(sessions.shown(self.row))
+
+    @strawberry.field(description="Highest prices now and at the next changes of the tariff, whatever the car does.")
+    def ceilings(self) -> list[PriceCeiling]:
+        """As they were shown."""
+        return [PriceCeiling.of(one) for one in sessions.ceilings_shown(self.row)]
 
     @strawberry.field(description="Cost of the energy and time the caller expects; null when nothing was expected.")
     def estimate(self) -> TaxedMoney | None:

@@ -31,7 +31,7 @@ from domain.sessions.models import (
 )
 from domain.sessions.ordering import OrderService
 from domain.sessions.push import CdrPush, Declared, SessionPush, TheirStatus, TokenName
-from domain.sessions.quoting import Expectation, QuoteService, shown
+from domain.sessions.quoting import Expectation, QuoteService, ceilings_shown, shown
 from domain.sessions.recording import Recorded, RecordingService
 from domain.sessions.securing import Securing
 from domain.sessions.service import SessionService, UpdateKind, standing
@@ -84,6 +84,7 @@ __all__ = [
     "TheirStatus",
     "TokenName",
     "UpdateKind",
+    "ceilings_shown",
     "checked",
     "credit",
     "declared_periods",

@@ -231,7 +231,7 @@ class ChargerCommand(SQLModel, table=True):
 
 
 class Quote(SQLModel, table=True):
-    """A price promised before the start: `content` is what was shown, as JSON."""
+    """A price promised before the start: `content` and `ceilings` are what was shown, as JSON."""
 
     __tablename__ = "quote"
     __table_args__ = (
@@ -248,6 +248,7 @@ class Quote(SQLModel, table=True):
     estimate_net_minor: int | None = minor(default=None, nullable=True)
     estimate_tax_minor: int | None = minor(default=None, nullable=True)
     content: str = text()
+    ceilings: str = text(default="[]", sa_column_kwargs={"server_default": "[]"})
     quoted_at: datetime = instant()
     valid_until: datetime = instant()
 

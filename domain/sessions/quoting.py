@@ -16,13 +16,17 @@ from domain.ids import ConnectorId, DriverId, Ids, OperatorId, QuoteId
 from domain.partners import ChargePoint, Operator, PartnerService
 from domain.sessions.models import Quote
 from domain.tariffs import (
+    Ceiling,
     Pricing,
     QuotedComponent,
     QuoteUnit,
+    ShownPrice,
     Tariff,
     TariffEdition,
     TariffService,
+    ceilings,
     expected,
+    parse_instant,
     quoted_components,
     tariff_of,
 )
@@ -108,6 +112,7 @@ class QuoteService:
             estimate_net_minor=None if estimate is None else estimate.net.minor,
             estimate_tax_minor=None if estimate is None else estimate.tax.minor,
             content=_content(quoted_components(tariff)),
+            ceilings=_ceilings_json(ceilings(tariff, now, ZoneInfo(place.location.time_zone))),
             quoted_at=now,
             valid_until=now + VALID_FOR,
         )
@@ -125,6 +130,26 @@ def shown(quote: Quote) -> list[QuotedComponent]:
         )
         for item in orjson.loads(quote.content)
     ]
+
+
+def ceilings_shown(quote: Quote) -> list[Ceiling]:
+    """The highest prices that a quote showed: the present ones and those that follow."""
+    return [
+        Ceiling(parse_instant(start_at), _price(kwh), _price(hour))
+        for start_at, kwh, hour in orjson.loads(quote.ceilings)
+    ]
+
+
+def _price(told: list[str | None]) -> ShownPrice:
+    net, gross, vat = told
+    return ShownPrice(Decimal(net or 0), Decimal(gross or 0), None if vat is None else Decimal(vat))
+
+
+def _ceilings_json(found: list[Ceiling]) -> str:
+    def told(price: ShownPrice) -> list[str | None]:
+        return [None if value is None else f"{value:f}" for value in price]
+
+    return orjson.dumps([[one.start_at.isoformat(), told(one.per_kwh), told(one.per_hour)] for one in found]).decode()
 
 
 def _content(components: list[QuotedComponent]) -> str:

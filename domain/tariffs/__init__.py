@@ -5,6 +5,7 @@
 
 from domain.tariffs.amounts import Part
 from domain.tariffs.causes import Cause
+from domain.tariffs.ceilings import Ceiling, ShownPrice, ceilings
 from domain.tariffs.edition import canonical_json, edition_of
 from domain.tariffs.explain import adjustment_json, line_json, pricing_json, sentence
 from domain.tariffs.findings import Level
@@ -25,6 +26,7 @@ __all__ = [
     "Adjustment",
     "AdjustmentKind",
     "Cause",
+    "Ceiling",
     "ChargingPeriod",
     "ChargingRecord",
     "Claim",
@@ -46,6 +48,7 @@ __all__ = [
     "RoundingMode",
     "RoundingPoint",
     "RoundingPolicy",
+    "ShownPrice",
     "Tariff",
     "TariffEdition",
     "TariffService",
@@ -54,6 +57,7 @@ __all__ = [
     "Verification",
     "adjustment_json",
     "canonical_json",
+    "ceilings",
     "edition_of",
     "exact_text",
     "expected",

@@ -81,14 +81,15 @@ def _quoted(tariff: Tariff, component: PriceComponent, restrictions: Restriction
     words = list(_conditions(component, restrictions))
     return QuotedComponent(
         per=per,
-        net=_shown(amount.net),
-        gross=_shown(amount.gross),
+        net=shown_price(amount.net),
+        gross=shown_price(amount.gross),
         vat_percent=rate_of(component, tariff.tax_included),
         condition="; ".join(words) or None,
     )
 
 
-def _shown(amount: Fraction) -> Decimal:
+def shown_price(amount: Fraction) -> Decimal:
+    """A unit price as it is shown: exact where its decimals end, else rounded to six of them."""
     return Decimal(rounded(amount * 10**_FINEST)).scaleb(-_FINEST).normalize() + 0
 
 

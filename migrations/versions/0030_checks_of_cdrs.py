@@ -1,4 +1,4 @@
-"""What was found when a CDR was taken, the keys of meters, and how exactly parties are expected to count."""
+"""What was found when a CDR was taken, the keys of meters, how parties count, and the highest prices of a quote."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ STATE = sa.String(32)
 def upgrade() -> None:
     op.add_column("party", sa.Column("tolerance_minor", sa.BigInteger(), nullable=False, server_default="1"))
     op.add_column("party", sa.Column("rounding", STATE, nullable=False, server_default="document"))
+    op.add_column("quote", sa.Column("ceilings", sa.Text(), nullable=False, server_default="[]"))
     op.create_table(
         "evse_meter_key",
         sa.Column("operator_id", sa.Uuid(), nullable=False),

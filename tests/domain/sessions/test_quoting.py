@@ -10,7 +10,7 @@ import pytest
 from domain.energy import Energy
 from domain.errors import EvseUnavailable, InvalidInput, NotFound
 from domain.ids import ConnectorId, QuoteId
-from domain.sessions import Expectation, Quote, shown
+from domain.sessions import Expectation, Quote, ceilings_shown, shown
 from domain.tariffs import QuoteUnit
 from tests.domain.sessions.ocpi_objects import NOON, STANDARD, after, component, period, tariff
 from tests.domain.sessions.stage import COMPLETED, Stage
@@ -30,6 +30,9 @@ async def test_a_quote_shows_every_price_in_the_order_of_the_law(stage: Stage) -
     ]
     assert (quote.hold.minor, quote.quoted_at, quote.valid_until) == (1000, NOON, after(15))
     assert (quote.estimate_net_minor, quote.estimate_tax_minor) == (None, None)
+    (ceiling,) = ceilings_shown(quote)
+    assert (ceiling.start_at, ceiling.per_kwh) == (NOON, (Decimal("0.5"), Decimal("0.595"), Decimal(19)))
+    assert ceiling.per_hour == (Decimal(6), Decimal("7.14"), Decimal(19))
 
 
 async def test_the_estimate_is_the_bill_of_such_a_session(stage: Stage) -> None:

@@ -15,6 +15,7 @@ from domain.tariffs import (
     ChargingRecord,
     DimensionType,
     QuoteUnit,
+    ceilings,
     expected,
     parse_tariff,
     price,
@@ -115,3 +116,76 @@ def test_the_expected_cost_is_the_price_of_such_a_session(wh: int, seconds: int,
     volumes = ((DimensionType.ENERGY, kwh), (DimensionType.TIME, Decimal(seconds) / 3600))
     real = price([parse_tariff(raw)], ChargingRecord(NOON, NOON + span, (ChargingPeriod(NOON, volumes),)), BERLIN)
     assert (guess.net, guess.gross) == (real.net, real.gross)
+
+
+# --- ceilings -----------------------------------------------------------------------------------------------------
+
+DAY = {"start_time": "07:00", "end_time": "22:00"}
+
+
+def element(*components: dict[str, object], **restrictions: object) -> dict[str, object]:
+    return {"price_components": list(components)} | ({"restrictions": restrictions} if restrictions else {})
+
+
+def highest(*elements: dict[str, object], at: datetime = NOON) -> list[tuple[str, str, str]]:
+    """Local start, gross of a kWh, gross of an hour."""
+    found = ceilings(parse_tariff(tariff("T", elements=list(elements))), at, BERLIN)
+    return [
+        (f"{one.start_at.astimezone(BERLIN):%a %H:%M}", *(f"{p.gross:f}" for p in (one.per_kwh, one.per_hour)))
+        for one in found
+    ]
+
+
+def test_the_highest_price_is_shown_now_and_at_every_change_of_a_week() -> None:
+    by_day = element(component("ENERGY", "0.50", None), component("PARKING_TIME", "6", None), **DAY)
+    at_night = element(component("ENERGY", "0.30", None), component("TIME", "1", None))
+    found = highest(by_day, at_night)
+    assert found[:4] == [
+        ("Mon 13:00", "0.5", "6"),
+        ("Mon 22:00", "0.3", "1"),
+        ("Tue 07:00", "0.5", "6"),
+        ("Tue 22:00", "0.3", "1"),
+    ]
+    assert len(found) == 12
+    assert highest(at_night) == [("Mon 13:00", "0.3", "1")]
+    assert highest(element(component("FLAT", "5", None))) == [("Mon 13:00", "0", "0")]
+
+
+def test_an_element_that_may_or_may_not_apply_counts_and_so_do_those_behind_it() -> None:
+    cheap_at_first = element(component("ENERGY", "0.20", None), max_kwh=Decimal(5))
+    dear_if_fast = element(component("ENERGY", "0.90", None), min_power=Decimal(100))
+    usual = element(component("ENERGY", "0.40", None))
+    hidden = element(component("ENERGY", "9.00", None))
+    reserved = element(component("TIME", "9.00", None), reservation="RESERVATION")
+    assert highest(cheap_at_first, usual, hidden, reserved) == [("Mon 13:00", "0.4", "0")]
+    assert highest(dear_if_fast, usual, hidden) == [("Mon 13:00", "0.9", "0")]
+    assert highest(usual, dear_if_fast) == [("Mon 13:00", "0.4", "0")]
+    misspelt = element(component("ENERGY", "9.00", None), max_kilowatts=5)
+    assert highest(misspelt, usual) == [("Mon 13:00", "0.4", "0")]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["0.10", "0.35", "0.80"]),
+            st.sampled_from([{}, DAY, {"day_of_week": ["TUESDAY", "SUNDAY"]}, {"min_kwh": Decimal(3)}]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 7 * 24 * 4 - 1),
+    st.decimals("0.1", "9", places=1),
+)
+def test_no_session_pays_more_for_a_kwh_than_the_ceiling_of_its_instant(
+    elements: list[tuple[str, dict[str, object]]], quarters: int, kwh: Decimal
+) -> None:
+    told = parse_tariff(tariff("T", elements=[element(component("ENERGY", price), **its) for price, its in elements]))
+    start = NOON + timedelta(minutes=15 * quarters)
+    found = ceilings(told, NOON, BERLIN)
+    if len(found) == 12 and start >= found[-1].start_at:
+        return
+    holds = [one for one in found if one.start_at <= start][-1]
+    periods = [ChargingPeriod(start + timedelta(seconds=i), ((DimensionType.ENERGY, kwh),)) for i in range(2)]
+    session = price([told], ChargingRecord(start, start + timedelta(minutes=10), tuple(periods)), BERLIN)
+    dearest = max((line.exact_gross / line.billed for line in session.lines), default=0)
+    assert dearest <= holds.per_kwh.gross

@@ -1,0 +1,88 @@
+"""The most that charging can cost from an instant on: what a driver can rely on whatever the car and the grid do. Pure.
+
+Only the calendar is known beforehand. An element whose other restrictions may or may not hold may apply, and so may
+those behind it; one that the calendar lets apply without further conditions hides all that follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from domain.tariffs.amounts import rate_of, taxed
+from domain.tariffs.quote import shown_price
+from domain.tariffs.restrictions import Moment
+from domain.tariffs.spans import clock_edges
+from domain.tariffs.tariff import ComponentType, Lookup, PriceComponent, Tariff
+
+AHEAD = timedelta(days=7)
+MOST = 12
+"""So many changes are shown; a week of two prices a day has one more."""
+
+_CALENDAR = frozenset({"start_time", "end_time", "start_date", "end_date", "day_of_week"})
+
+
+class ShownPrice(NamedTuple):
+    """A unit price as it is shown, in major units, and the rate of the tax in it."""
+
+    net: Decimal
+    gross: Decimal
+    vat_percent: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """From `start_at` to the next one: the highest price of a kWh and of an hour."""
+
+    start_at: datetime
+    per_kwh: ShownPrice
+    per_hour: ShownPrice
+
+
+def ceilings(tariff: Tariff, at: datetime, zone: ZoneInfo) -> list[Ceiling]:
+    """The ceiling now, and each one that differs from the one before, at most `MOST` of the next `AHEAD`."""
+    found = [_ceiling(tariff, at, zone)]
+    for edge in clock_edges(tariff.edges.clock, zone, at, at + AHEAD):
+        later = _ceiling(tariff, edge, zone)
+        if (later.per_kwh, later.per_hour) != (found[-1].per_kwh, found[-1].per_hour):
+            found.append(later)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _ceiling(tariff: Tariff, at: datetime, zone: ZoneInfo) -> Ceiling:
+    local = at.astimezone(zone)
+    charging, parked = (_highest(tariff, kind, local) for kind in (ComponentType.TIME, ComponentType.PARKING_TIME))
+    # A car that is plugged in charges or does not: one of the two runs, never both.
+    hour = max(charging, parked, key=lambda price: price.gross)
+    return Ceiling(at, _highest(tariff, ComponentType.ENERGY, local), hour)
+
+
+def _highest(tariff: Tariff, kind: ComponentType, local: datetime) -> ShownPrice:
+    prices = (_shown(tariff, component) for component in _possible(tariff, kind, local))
+    return max(prices, key=lambda price: price.gross, default=_FREE)
+
+
+_FREE = ShownPrice(Decimal(0), Decimal(0), None)
+
+
+def _shown(tariff: Tariff, component: PriceComponent) -> ShownPrice:
+    exact = taxed(Fraction(1), component, tariff.tax_included)
+    return ShownPrice(shown_price(exact.net), shown_price(exact.gross), rate_of(component, tariff.tax_included))
+
+
+def _possible(tariff: Tariff, kind: ComponentType, local: datetime) -> Iterator[PriceComponent]:
+    moment = Moment(local, 0, Fraction(0))
+    for candidate in tariff.candidates(Lookup((None,), kind)):
+        tests = candidate.restrictions.tests
+        if candidate.restrictions.unknown or not all(test.holds(moment) for test in tests if test.field in _CALENDAR):
+            continue
+        yield candidate.component
+        if all(test.field in _CALENDAR for test in tests):
+            return
