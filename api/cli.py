@@ -30,6 +30,7 @@ from api.own_gateway import gateway_at
 from api.serving import PortTaken, bound, serve, work
 from api.serving import run as run_process
 from api.settings import BadSettings, Settings, setting_name
+from api.simulation import BadDraft, simulate
 from api.tabs import Tabs
 from resolvers import schema as schema_
 from resolvers.principal import Role
@@ -41,6 +42,7 @@ app.command(db)
 for _command in (audit, unfreeze, grant):
     app.command(_command)
 app.command(schema)
+app.command(simulate)
 out = Console()
 err = Console(stderr=True)
 
@@ -55,6 +57,7 @@ _REFUSALS = (
     demo_.DemoFailed,
     replay_.BadFile,
     replay_.GatewayAway,
+    BadDraft,
     migrations.UnknownRevision,
 )
 

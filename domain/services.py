@@ -13,7 +13,7 @@ from domain.ids import Ids
 from domain.ledger import Journal, Sealer
 from domain.partners import PartnerService
 from domain.payments import Inbox, PaymentGateway, PaymentService
-from domain.revenue import RevenueService
+from domain.revenue import RevenueService, SimulationService
 from domain.sessions import (
     Arriving,
     Billing,
@@ -55,6 +55,7 @@ class Services:
     disputes: DisputeService
     dispute_desk: DisputeDesk
     revenue: RevenueService
+    simulation: SimulationService
     sealer: Sealer
     auditor: Auditor
 
@@ -99,6 +100,7 @@ def assemble(
         disputes=DisputeService(database, sessions, wallets, clock, ids),
         dispute_desk=DisputeDesk(database),
         revenue=RevenueService(database, clock),
+        simulation=SimulationService(database, sessions),
         sealer=sealer,
         auditor=Auditor(database, wallets, sealer, clock),
     )

@@ -114,11 +114,11 @@ class RevenueService:
     async def _sums(self, scope: Scope, by: ColumnElement[Any] | None) -> dict[Any, Figures]:
         """Figures by the values of a column; by None everything is one."""
         grouped = [] if by is None else [by.label("place")]
-        billed = select(*grouped, *_totals()).where(*_in(scope)).group_by(*grouped)
+        billed = select(*grouped, *_totals()).where(*in_scope(scope)).group_by(*grouped)
         complaints = (
             select(*grouped, func.count().label("disputed"))
             .join(_disputes, and_(_disputes.c.operator_id == _cdrs.c.operator_id, _disputes.c.cdr_id == _cdrs.c.id))
-            .where(*_in(scope))
+            .where(*in_scope(scope))
             .group_by(*grouped)
         )
         async with self._database.read() as reader:
@@ -155,7 +155,8 @@ def _totals() -> Iterable[ColumnElement[Any]]:
         yield func.sum(case((original, 0), else_=-column)).label(name)
 
 
-def _in(scope: Scope) -> Sequence[ColumnElement[bool]]:
+def in_scope(scope: Scope) -> Sequence[ColumnElement[bool]]:
+    """The conditions on CDRs of a scope."""
     where: list[ColumnElement[bool]] = [
         _cdrs.c.operator_id == scope.operator,
         _cdrs.c.currency == scope.currency,

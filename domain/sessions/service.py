@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -21,7 +23,7 @@ from domain.sessions.feed import Feed, Mailbox
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
 from domain.sessions.tariffing import Tariffing
-from domain.tariffs import Pricing, price
+from domain.tariffs import ChargingRecord, Pricing, price
 
 _sessions = table_of(ChargingSession)
 _cdrs = table_of(CDR)
@@ -130,6 +132,25 @@ class SessionService:
         """What was found when this CDR was taken; None where there was nothing to check."""
         row = await reader.find(CdrCheck, operator_id=cdr.operator_id, cdr_id=cdr.id)
         return None if row is None else checked(row, cdr.currency)
+
+    async def records(
+        self, reader: Reader, operator: OperatorId, sessions: Sequence[ChargingSessionId]
+    ) -> dict[ChargingSessionId, ChargingRecord]:
+        """What these sessions amount to by their logs, no period naming a tariff; what never started is missing."""
+        at = (_readings.c.operator_id == operator, _readings.c.session_id.in_(sessions))
+        ordered = select(_readings).where(*at).order_by(_readings.c.session_id, _readings.c.number)
+        logs: defaultdict[ChargingSessionId, list[MeterReading]] = defaultdict(list)
+        for reading in await reader.list(MeterReading, ordered):
+            logs[reading.session_id].append(reading)
+        statement = select(_sessions.c.id, _sessions.c.started_at, _sessions.c.ended_at).where(
+            _sessions.c.operator_id == operator, _sessions.c.id.in_(logs), _sessions.c.started_at.is_not(None)
+        )
+        found = {}
+        for row in await reader.rows(statement):
+            record = fold(row["started_at"], row["ended_at"], points_of(logs[row["id"]])).record
+            periods = tuple(replace(period, tariff_id=None) for period in record.periods)
+            found[row["id"]] = replace(record, periods=periods)
+        return found
 
     async def watch(
         self, operator: OperatorId, session: ChargingSessionId, driver: DriverId | None, seen: int

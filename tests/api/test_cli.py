@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,3 +166,35 @@ def test_an_unknown_command_is_refused(run: Run) -> None:
     code, out, err = run("frobnicate")
     assert code != 0
     assert "frobnicate" in out + err
+
+
+def test_a_draft_is_simulated_as_tables_or_as_json(run: Run, tmp_path: Path) -> None:
+    assert run("db", "upgrade")[0] == 0
+    assert run("onboard", str(ROOT / "docs/operator.example.json"))[0] == 0
+    draft = tmp_path / "draft.json"
+    element = {"price_components": [{"type": "ENERGY", "price": 0.45, "step_size": 1}]}
+    draft.write_text(json.dumps({"id": "DRAFT", "currency": "EUR", "elements": [element]}))
+    code, printed, _ = run(
+        "simulate", "--tariff", str(draft), "--from", "2026-01-01", "--before", "2027-01-01", "--json"
+    )
+    report = json.loads(printed)
+    assert (code, report["tariff"], report["sessions"], report["difference"]) == (0, "DRAFT", 0, {"net": 0, "gross": 0})
+    code, printed, _ = run("simulate", "--tariff", str(draft), "--location", "MARKT")
+    assert (code, "DRAFT on 0 sessions" in printed) == (0, True)
+
+
+def test_a_draft_that_cannot_be_tried_is_refused_in_one_line(run: Run, tmp_path: Path) -> None:
+    run("db", "upgrade")
+    run("onboard", str(ROOT / "docs/operator.example.json"))
+    draft = tmp_path / "draft.json"
+    element = {"price_components": [{"type": "ENERGY", "price": 0.45, "step_size": 1}]}
+    for content, more, words in (
+        ("{", (), "cannot be read"),
+        ('{"id": "D", "currency": "EUR"}', (), "elements"),
+        (json.dumps({"id": "D", "currency": "CHF", "elements": [element]}), (), "EUR"),
+        (json.dumps({"id": "D", "currency": "EUR", "elements": [element]}), ("--location", "NOWHERE"), "NOWHERE"),
+    ):
+        draft.write_text(content)
+        code, printed, complained = run("simulate", "--tariff", str(draft), *more)
+        assert (code, printed) == (1, "")
+        assert words in complained

@@ -131,7 +131,7 @@ def highest(*elements: dict[str, object], at: datetime = NOON) -> list[tuple[str
     """Local start, gross of a kWh, gross of an hour."""
     found = ceilings(parse_tariff(tariff("T", elements=list(elements))), at, BERLIN)
     return [
-        (f"{one.start_at.astimezone(BERLIN):%a %H:%M}", *(f"{p.gross:f}" for p in (one.per_kwh, one.per_hour)))
+        (f"{one.start_at.astimezone(BERLIN):%a %H:%M}", f"{one.per_kwh.gross:f}", f"{one.per_hour.gross:f}")
         for one in found
     ]
 
