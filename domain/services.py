@@ -23,6 +23,7 @@ from domain.sessions import (
     Feed,
     Guarding,
     OrderService,
+    PartnerCreditService,
     QuoteService,
     RecordingService,
     Securing,
@@ -51,6 +52,7 @@ class Services:
     orders: OrderService
     guarding: Guarding
     recording: RecordingService
+    partner_credits: PartnerCreditService
     sessions: SessionService
     disputes: DisputeService
     dispute_desk: DisputeDesk
@@ -96,6 +98,7 @@ def assemble(
         orders=orders,
         guarding=Guarding(database, securing, feed, clock),
         recording=RecordingService(database, partners, arriving, tariffing, securing, billing, feed, clock),
+        partner_credits=PartnerCreditService(database, clock),
         sessions=sessions,
         disputes=DisputeService(database, sessions, wallets, clock, ids),
         dispute_desk=DisputeDesk(database),

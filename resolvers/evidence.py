@@ -107,5 +107,4 @@ async def expected(root: strawberry.Parent[CDR], info: Info) -> TaxedMoney | Non
 
 
 async def _checked(root: CDR, info: Info) -> sessions.Checked | None:
-    row = await info.context.loaders.checks.load(root.row.id)
-    return None if row is None else sessions.checked(row, root.row.currency)
+    return await info.context.loaders.checks.load(root.row.id)

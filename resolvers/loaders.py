@@ -27,7 +27,7 @@ from domain.ids import (
 from domain.partners import ChargePoint, Connector, Evse, Location
 from domain.payments import TopUp
 from domain.services import Services
-from domain.sessions import CDR, CdrCheck, ChargingSession, Quote
+from domain.sessions import CDR, ChargingSession, Checked, Quote
 from domain.tariffs import TariffEdition
 from domain.wallets import WalletBalance
 
@@ -98,8 +98,8 @@ class Loaders:
         return _many(lambda keys: self._services.sessions.cdrs_of(self._operator, keys), lambda row: row.session_id)
 
     @cached_property
-    def checks(self) -> DataLoader[CdrId, CdrCheck | None]:
-        """What was found when CDRs were taken."""
+    def checks(self) -> DataLoader[CdrId, Checked | None]:
+        """What was found about CDRs."""
         return _one(lambda keys: self._services.sessions.checks_of(self._operator, keys), lambda row: row.cdr_id)
 
     @cached_property

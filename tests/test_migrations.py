@@ -19,7 +19,7 @@ import migrations
 from domain.database import Database
 from domain.disputes import DisputeReason
 from tests.domain.rows import WRITTEN_ONCE, everything
-from tests.domain.sessions.biller import billed
+from tests.domain.sessions.biller import billed, take_back
 from tests.domain.sessions.stage import Stage, built, euro
 
 PARTIAL = {
@@ -123,6 +123,7 @@ async def lived_in(database: Database) -> Stage:
     stage = await built(database)
     await stage.start(quote=await stage.quote(connector=1))
     await billed(stage, "S9")
+    await take_back(stage, "C-S9")
     session, disputes = await stage.charged(), stage.services.disputes
     dispute = await disputes.submit(
         stage.operator, stage.driver.id, session.id, DisputeReason.OTHER, "Something is wrong.", None, "d1"

@@ -19,7 +19,7 @@ from domain.meters import SignedData, SignedValue
 from domain.money import DIGITS, Money
 from domain.partners import Party
 from domain.services import Services
-from domain.sessions import CdrPush, Declared
+from domain.sessions import CdrPush, CreditPush, Declared
 from domain.tariffs import canonical_json
 
 LONGEST_SIGNED = 5_000
@@ -42,32 +42,40 @@ def routes(door: Door, services: Services, public_url: str) -> list[Route]:
 
     async def post(asked: Asked) -> Answer:
         push = read_cdr(asked.body, asked.party)
-        _, is_new = await services.recording.bill(asked.party, push, asked.cause)
+        if isinstance(push, CreditPush):
+            is_new = await services.partner_credits.take(asked.party, push)
+        else:
+            _, is_new = await services.recording.bill(asked.party, push, asked.cause)
         at = {"Location": f"{public_url}/ocpi{_PATH}/{quote(push.ocpi_id, safe='')}"}
         if is_new:
             return Answer(message="Created.", http=201, headers=at)
         return Answer(message="Known already.", headers=at)
 
     async def get(asked: Asked) -> Answer:
-        cdr = await services.recording.cdr(asked.party, named(asked.names, "cdr_id", "CDR", CDR_ID_LENGTH))
-        if not cdr.is_declared:  # one of our own making was not posted here
-            raise NotFound("CDR")
-        return Answer(orjson.Fragment(cdr.content))
+        name = named(asked.names, "cdr_id", "CDR", CDR_ID_LENGTH)
+        content = await services.partner_credits.content_of(asked.party, name)
+        if content is None:
+            cdr = await services.recording.cdr(asked.party, name)
+            if not cdr.is_declared:  # one of our own making was not posted here
+                raise NotFound("CDR")
+            content = cdr.content
+        return Answer(orjson.Fragment(content))
 
     return [door.route(_PATH, POST=post), door.route(f"{_PATH}/{{cdr_id:path}}", GET=get)]
 
 
-def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush:
-    """A CDR object. Raises InvalidInput with the path; a credit is refused until it can be applied."""
+def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush | CreditPush:
+    """A CDR object, or a credit. Raises InvalidInput with the path."""
     fields = Fields(body)
     fields.matches("country_code", party.country_code)
     fields.matches("party_id", party.party_id)
-    if fields.flag("credit"):
-        raise InvalidInput("Credit CDRs are not supported yet.", ("credit",))
+    is_credit = fields.flag("credit")
     fields.need(_NEEDS)
     currency = fields.needed("currency", fields.text("currency", 3, 3))
     if currency not in DIGITS:
         raise fields.unfit("currency")
+    if is_credit:
+        return _credit(fields, currency)
     started_at = fields.needed("start_date_time", fields.instant("start_date_time"))
     ended_at = fields.needed("end_date_time", fields.instant("end_date_time"))
     if ended_at < started_at:
@@ -92,6 +100,22 @@ def read_cdr(body: Mapping[str, object], party: Party) -> CdrPush:
         periods=read_periods(body),
         signed=_signed(fields.within("signed_data")),
         content=canonical_json(body),
+    )
+
+
+def _credit(fields: Fields, currency: str) -> CreditPush:
+    """A CDR copied but for its negative total."""
+    price = fields.needed("total_cost", fields.within("total_cost"))
+    net = price.needed("excl_vat", price.number("excl_vat", 0, -MOST_MONEY))
+    gross = price.number("incl_vat", 0, -MOST_MONEY)
+    gross = net if gross is None else gross
+    if gross > net:
+        raise InvalidInput("With tax no less can be taken back than without.", (*price.path, "incl_vat"))
+    return CreditPush(
+        ocpi_id=fields.needed("id", fields.text("id", CDR_ID_LENGTH)),
+        credits=fields.text("credit_reference_id", CDR_ID_LENGTH),
+        total=Declared(net=Money.rounded(net, currency), gross=Money.rounded(gross, currency)),
+        content=canonical_json(fields.raw),
     )
 
 

@@ -106,8 +106,8 @@ class Fields:
             raise self.unfit(name)
         return words(value)
 
-    def number(self, name: str, most: int) -> Decimal | None:
-        """An exact number from 0 to `most`; texts, floats and endless fractions are none."""
+    def number(self, name: str, most: int, least: int = 0) -> Decimal | None:
+        """An exact number from `least` to `most`; texts, floats and endless fractions are none."""
         value = self.raw.get(name)
         if value is None:
             return None
@@ -115,7 +115,7 @@ class Fields:
             raise InvalidInput(BAD_NUMBER, (*self.path, name))
         exact = Decimal(value)
         exponent = exact.as_tuple().exponent
-        if not isinstance(exponent, int) or exponent < _FINEST or not 0 <= exact <= most:
+        if not isinstance(exponent, int) or exponent < _FINEST or not least <= exact <= most:
             raise InvalidInput(BAD_NUMBER, (*self.path, name))
         return exact
 

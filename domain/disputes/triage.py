@@ -82,6 +82,9 @@ def _quote(found: Checked) -> Iterator[Finding]:
 
 
 def _roaming(billed: Money, found: Checked) -> Iterator[Finding]:
+    for one in found.findings:
+        if one.code is RecordCode.TAKEN_BACK:
+            yield Finding("roaming", Side.DRIVER, is_certain=True, message=one.message, creditable=one.amount)
     if found.ours is None:
         return
     over = billed - found.ours.gross

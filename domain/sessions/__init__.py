@@ -8,7 +8,7 @@ from domain.sessions.audit import CHECKS
 from domain.sessions.billing import Billing, tax_rates
 from domain.sessions.cdr import CDR, CdrCheck, CdrKind
 from domain.sessions.charging import ChargingService
-from domain.sessions.checking import Checked, Checking, checked, packets_of
+from domain.sessions.checking import Checked, Checking, packets_of
 from domain.sessions.control import ChargerControl, Reply, Start, Stop
 from domain.sessions.costs import CostLine, CostLineKind, Evidence, lines_of
 from domain.sessions.crediting import credit, share_of
@@ -30,6 +30,7 @@ from domain.sessions.models import (
     StopReason,
 )
 from domain.sessions.ordering import OrderService
+from domain.sessions.partner_credits import CreditPush, PartnerCreditService
 from domain.sessions.push import CdrPush, Declared, SessionPush, TheirStatus, TokenName
 from domain.sessions.quoting import Expectation, QuoteService, ceilings_shown, shown
 from domain.sessions.recording import Recorded, RecordingService
@@ -59,6 +60,7 @@ __all__ = [
     "CommandState",
     "CostLine",
     "CostLineKind",
+    "CreditPush",
     "Declared",
     "Evidence",
     "Expectation",
@@ -68,6 +70,7 @@ __all__ = [
     "Mailbox",
     "MeterReading",
     "OrderService",
+    "PartnerCreditService",
     "Quote",
     "QuoteService",
     "Recorded",
@@ -85,7 +88,6 @@ __all__ = [
     "TokenName",
     "UpdateKind",
     "ceilings_shown",
-    "checked",
     "credit",
     "declared_periods",
     "lines_of",

@@ -12,19 +12,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import RowMapping, and_, select
 
 from domain.clock import Clock
 from domain.columns import table_of
-from domain.database import Transaction
+from domain.database import Reader, Transaction
 from domain.errors import UnknownTariff
-from domain.ids import EvseId, OperatorId
+from domain.ids import CdrId, EvseId, OperatorId
 from domain.meters import ABSENT, MeterProof, SignatureVerdict, meter_key, prove
 from domain.money import Money
 from domain.partners import PartnerRounding, PartnerService, Party
 from domain.sessions.cdr import CDR, CdrCheck
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import ChargingSession, MeterReading
+from domain.sessions.partner_credits import PartnerCredit
 from domain.sessions.push import CdrPush, Declared
 from domain.sessions.tariffing import Tariffing
 from domain.tariffs import (
@@ -45,6 +46,9 @@ from domain.tariffs import (
     verify,
 )
 
+_cdrs = table_of(CDR)
+_checks = table_of(CdrCheck)
+_credits = table_of(PartnerCredit)
 _readings = table_of(MeterReading)
 _ROUNDINGS = {
     PartnerRounding.DOCUMENT: DEFAULT_POLICY,
@@ -150,20 +154,41 @@ class Checking:
 class Checked:
     """A check as it is read; `ours` is what our engine makes of the same record, None where it could not."""
 
+    cdr_id: CdrId
     is_accepted: bool
     ours: Cost | None
     findings: tuple[RecordFinding, ...]
     proof: MeterProof
 
 
-def checked(row: CdrCheck, currency: str) -> Checked:
-    """A stored check."""
-    ours = None
-    if row.net_minor is not None and row.tax_minor is not None:
-        ours = Cost(Money(row.net_minor, currency), Money(row.net_minor + row.tax_minor, currency))
-    items: list[dict[str, Any]] = orjson.loads(row.findings)
-    findings = tuple(_finding(one, currency) for one in items)
-    return Checked(row.is_accepted, ours, findings, MeterProof.of(row.proof))
+async def checks_of(reader: Reader, operator: OperatorId, cdrs: Sequence[CdrId]) -> list[Checked]:
+    """What was found about these CDRs, and whether their operators have taken them back since."""
+    same = and_(_cdrs.c.operator_id == _checks.c.operator_id, _cdrs.c.id == _checks.c.cdr_id)
+    taken_back = and_(
+        _credits.c.operator_id == _cdrs.c.operator_id,
+        _credits.c.party_id == _cdrs.c.party_id,
+        _credits.c.credits_ocpi_id == _cdrs.c.ocpi_id,
+    )
+    billed = (_cdrs.c.net_minor + _cdrs.c.tax_minor).label("billed_minor")
+    statement = (
+        select(*_checks.c, _cdrs.c.currency, billed, _credits.c.ocpi_id.label("credit"))
+        .join(_cdrs, same)
+        .outerjoin(_credits, taken_back)
+        .where(_checks.c.operator_id == operator, _checks.c.cdr_id.in_(cdrs))
+    )
+    return [_checked(row) for row in await reader.rows(statement)]
+
+
+def _checked(row: RowMapping) -> Checked:
+    currency, net, tax = row["currency"], row["net_minor"], row["tax_minor"]
+    ours = None if net is None else Cost(Money(net, currency), Money(net + tax, currency))
+    items: list[dict[str, Any]] = orjson.loads(row["findings"])
+    findings = [_finding(one, currency) for one in items]
+    if row["credit"] is not None:
+        words = f"The operator of the charge point has taken this bill back (credit CDR {row['credit']})."
+        amount = Money(row["billed_minor"], currency)
+        findings.append(RecordFinding(RecordCode.TAKEN_BACK, Level.WARNING, words, amount))
+    return Checked(row["cdr_id"], row["is_accepted"], ours, tuple(findings), MeterProof.of(row["proof"]))
 
 
 def packets_of(cdr: CDR) -> list[str]:

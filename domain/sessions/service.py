@@ -17,8 +17,8 @@ from domain.columns import table_of
 from domain.database import Database, Reader
 from domain.errors import NotFound
 from domain.ids import CdrId, ChargingSessionId, DriverId, OperatorId, QuoteId
-from domain.sessions.cdr import CDR, CdrCheck, CdrKind
-from domain.sessions.checking import Checked, checked
+from domain.sessions.cdr import CDR, CdrKind
+from domain.sessions.checking import Checked, checks_of
 from domain.sessions.feed import Feed, Mailbox
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
@@ -27,7 +27,6 @@ from domain.tariffs import ChargingRecord, Pricing, price
 
 _sessions = table_of(ChargingSession)
 _cdrs = table_of(CDR)
-_checks = table_of(CdrCheck)
 _readings = table_of(MeterReading)
 _quotes = table_of(Quote)
 
@@ -96,11 +95,10 @@ class SessionService:
         async with self._database.read() as reader:
             return await reader.list(CDR, statement.order_by(_cdrs.c.issued_at, _cdrs.c.id))
 
-    async def checks_of(self, operator: OperatorId, cdrs: Sequence[CdrId]) -> list[CdrCheck]:
-        """What was found when these CDRs were taken; for loaders."""
-        statement = select(_checks).where(_checks.c.operator_id == operator, _checks.c.cdr_id.in_(cdrs))
+    async def checks_of(self, operator: OperatorId, cdrs: Sequence[CdrId]) -> list[Checked]:
+        """What was found about these CDRs; for loaders."""
         async with self._database.read() as reader:
-            return await reader.list(CdrCheck, statement)
+            return await checks_of(reader, operator, cdrs)
 
     async def cdr(self, operator: OperatorId, cdr: CdrId, driver: DriverId | None) -> CDR | None:
         """One CDR, None if it does not exist for the asker."""
@@ -130,8 +128,7 @@ class SessionService:
 
     async def checked(self, reader: Reader, cdr: CDR) -> Checked | None:
         """What was found when this CDR was taken; None where there was nothing to check."""
-        row = await reader.find(CdrCheck, operator_id=cdr.operator_id, cdr_id=cdr.id)
-        return None if row is None else checked(row, cdr.currency)
+        return next(iter(await checks_of(reader, cdr.operator_id, [cdr.id])), None)
 
     async def records(
         self, reader: Reader, operator: OperatorId, sessions: Sequence[ChargingSessionId]

@@ -36,6 +36,7 @@ class RecordCode(StrEnum):
     ENERGY_TOTAL_MISMATCH = "energy_total_mismatch"
     IMPLAUSIBLE_POWER = "implausible_power"
     NOT_PRICED = "not_priced"
+    TAKEN_BACK = "taken_back"
     ABOVE_QUOTE = "above_quote"
     SIGNED_DATA_INVALID = "signed_data_invalid"
     SIGNED_DATA_DISAGREES = "signed_data_disagrees"

@@ -1,4 +1,4 @@
-"""What was found when a CDR was taken, the keys of meters, how parties count, and the highest prices of a quote."""
+"""What was found about CDRs, credits of operators, keys of meters, how parties count, highest prices of a quote."""
 
 from __future__ import annotations
 
@@ -41,4 +41,20 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["operator_id", "cdr_id"], ["cdr.operator_id", "cdr.id"]),
         sa.PrimaryKeyConstraint("operator_id", "cdr_id"),
     )
+    op.create_table(
+        "partner_credit",
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("ocpi_id", sa.String(39), nullable=False),
+        sa.Column("credits_ocpi_id", sa.String(39), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("net_minor", sa.BigInteger(), nullable=False),
+        sa.Column("tax_minor", sa.BigInteger(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.Column("received_at", INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["operator_id", "party_id"], ["party.operator_id", "party.id"]),
+        sa.PrimaryKeyConstraint("operator_id", "party_id", "ocpi_id"),
+        sa.UniqueConstraint("operator_id", "party_id", "credits_ocpi_id"),
+    )
     written_once("cdr_check")
+    written_once("partner_credit")

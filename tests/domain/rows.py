@@ -18,6 +18,7 @@ WRITTEN_ONCE = {
     "ledger_seal",
     "ledger_transfer",
     "meter_reading",
+    "partner_credit",
     "psp_delivery",
     "quote",
     "tariff_edition",

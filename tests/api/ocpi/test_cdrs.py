@@ -119,6 +119,23 @@ async def test_an_amount_is_rounded_once_and_a_price_may_be_silent_about_tax(bil
     assert (await session_of(world)).gross == Money(101, "EUR")
 
 
+async def test_a_credit_is_kept_once_and_got_back_as_it_came(biller: Partner, world: World, database: Database) -> None:
+    await ended(biller)
+    await biller.post_cdr(biller.cdr())
+    negative = {"excl_vat": Decimal("-7.00"), "incl_vat": Decimal("-8.33")}
+    credit = biller.cdr("C-1-C", credit=True, credit_reference_id="C-1", total_cost=negative)
+    said = await biller.post_cdr(credit)
+    assert said.codes == (201, 1000)
+    assert (await biller.ask("GET", said.response.headers["location"])).data == credit
+    before = await everything(database)
+    assert (await biller.post_cdr(credit)).codes == (200, 1000)
+    again = await biller.post_cdr(credit | {"id": "C-2-C"})
+    assert (again.codes, again.message[:40]) == ((200, 2001), "credit_reference_id: credit_already_give")
+    assert (await biller.post_cdr(credit | {"total_energy": 1})).codes == (200, 2001)
+    assert await everything(database) == before
+    assert (await world.balance()).available == Money(9167, "EUR")
+
+
 async def test_a_cdr_for_a_session_billed_by_us_is_refused(cpo: Partner, database: Database) -> None:
     await cpo.put(cpo.session())
     await cpo.patch(change("09:00:00", kwh=10, status="COMPLETED"))
@@ -153,7 +170,15 @@ BAD: dict[str, tuple[dict[str, object], str]] = {
     "no time": ({"total_time": None}, "total_time: "),
     "negative time": ({"total_time": -1}, "total_time: "),
     "more parking than time": ({"total_parking_time": 2}, "total_parking_time: "),
-    "a credit": ({"credit": True, "credit_reference_id": "C-0"}, "credit: Credit CDRs are not supported yet."),
+    "a credit of more than nothing": ({"credit": True, "credit_reference_id": "C-0"}, "total_cost.excl_vat: "),
+    "a credit of nothing in particular": (
+        {"credit": True, "total_cost": {"excl_vat": -7, "incl_vat": -8}},
+        "credit_reference_id: credit_without_reference",
+    ),
+    "a credit with less tax": (
+        {"credit": True, "credit_reference_id": "C-0", "total_cost": {"excl_vat": -7, "incl_vat": -6}},
+        "total_cost.incl_vat: ",
+    ),
     "a credit of sorts": ({"credit": "yes"}, "credit: "),
     "signed data without a method": ({"signed_data": {"signed_values": []}}, "signed_data.encoding_method: "),
     "signed data without values": ({"signed_data": {"encoding_method": "OCMF"}}, "signed_data.signed_values: "),

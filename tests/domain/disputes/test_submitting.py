@@ -25,7 +25,7 @@ from domain.money import Money
 from domain.sessions import ChargingSession, TokenName
 from tests.domain.disputes.case import WORDS, disputed, nothing_moved, reject, submit
 from tests.domain.meters.signing import Meter
-from tests.domain.sessions.biller import billed
+from tests.domain.sessions.biller import billed, take_back
 from tests.domain.sessions.ocpi_objects import NOON, card
 from tests.domain.sessions.stage import ACTIVE, Stage, euro
 
@@ -61,6 +61,14 @@ async def test_the_check_of_a_bill_by_another_operator_is_not_certain(stage: Sta
     assert [finding.check for finding in found] == ["reprice", "roaming"]
     for finding in found:
         assert (finding.favours, finding.is_certain, finding.creditable) == (Side.DRIVER, False, euro(714 - 595))
+
+
+async def test_a_bill_that_its_operator_took_back_is_certainly_the_drivers(stage: Stage) -> None:
+    session = await billed(stage)
+    await take_back(stage, "C-S1")
+    found = findings_of((await submit(stage, session)).findings, "EUR")
+    (roaming,) = [one for one in found if one.check == "roaming"]
+    assert (roaming.favours, roaming.is_certain, roaming.creditable) == (Side.DRIVER, True, euro(595))
 
 
 async def test_what_the_meter_signed_speaks_for_the_bill_or_against_it(stage: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 from domain.database import Database
 from domain.meters import KeySource, SignatureVerdict, SignedData
 from domain.partners import ConnectorPlan, EvsePlan, LocationPlan, PartnerRounding
-from domain.sessions import CDR, CdrCheck, ChargingSession, Checked, Declared, checked
+from domain.sessions import CDR, CdrCheck, ChargingSession, Checked, Declared
 from domain.tariffs import Cause
 from tests.domain.meters.signing import Meter
 from tests.domain.sessions.biller import billed
@@ -25,8 +25,12 @@ async def stage(database: Database) -> Stage:
 
 
 async def check_of(stage: Stage, session: ChargingSession) -> Checked:
-    (cdr,) = await stage.cdrs(session)
-    return checked(await stage.one(CdrCheck, cdr_id=cdr.id), cdr.currency)
+    (found,) = await checks_of(stage, session)
+    return found
+
+
+async def checks_of(stage: Stage, session: ChargingSession) -> list[Checked]:
+    return await stage.services.sessions.checks_of(stage.operator, [cdr.id for cdr in await stage.cdrs(session)])
 
 
 def codes(found: Checked) -> list[str]:
@@ -158,9 +162,7 @@ async def test_our_own_bill_is_above_the_quote_only_by_a_tariff_that_was_not_quo
         more = {"authorization_reference": started.authorization_reference, "periods": periods}
         await stage.record(stage.push(name, ACTIVE, 0, 0, authorization_reference=started.authorization_reference))
         session, _ = await stage.record(stage.push(name, COMPLETED, 60, 10_000, ended_at=after(60), **more))
-        (cdr,) = await stage.cdrs(session)
-        found = [checked(row, "EUR") for row in await stage.all(CdrCheck, cdr_id=cdr.id)]
-        assert [codes(one) for one in found] == ([expected] if expected else [])
+        assert [codes(one) for one in await checks_of(stage, session)] == ([expected] if expected else [])
     assert len(await stage.all(CDR)) == 2
 
 
