@@ -30,6 +30,7 @@ from domain.sessions.push import CdrPush, Declared
 from domain.sessions.tariffing import Tariffing
 from domain.tariffs import (
     DEFAULT_POLICY,
+    ChargingPeriod,
     ChargingRecord,
     Claim,
     Cost,
@@ -243,7 +244,7 @@ def _above_quote(
 ) -> Iterator[RecordFinding]:
     """Whether more is billed than the quoted tariff, the first of these, gives for the same record."""
     quoted = tariffs[0]
-    periods = tuple(replace(period, tariff_id=None) for period in record.periods)
+    periods = tuple(ChargingPeriod(period.start_at, period.dimensions) for period in record.periods)
     shown = price([quoted], replace(record, periods=periods), zone).gross
     if shown.currency == billed.currency and billed > shown:
         message = f"{billed} was billed; the prices that were shown before the start give {shown}."

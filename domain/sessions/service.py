@@ -23,7 +23,7 @@ from domain.sessions.feed import Feed, Mailbox
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
 from domain.sessions.tariffing import Tariffing
-from domain.tariffs import ChargingRecord, Pricing, price
+from domain.tariffs import ChargingPeriod, ChargingRecord, Pricing, price
 
 _sessions = table_of(ChargingSession)
 _cdrs = table_of(CDR)
@@ -145,7 +145,7 @@ class SessionService:
         found = {}
         for row in await reader.rows(statement):
             record = fold(row["started_at"], row["ended_at"], points_of(logs[row["id"]])).record
-            periods = tuple(replace(period, tariff_id=None) for period in record.periods)
+            periods = tuple(ChargingPeriod(period.start_at, period.dimensions) for period in record.periods)
             found[row["id"]] = replace(record, periods=periods)
         return found
 

@@ -5,7 +5,7 @@ Causes are tried in the order of their names; the first whose total is theirs is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from domain.tariffs.lines import LineKind
 from domain.tariffs.policy import DEFAULT_POLICY, RoundingMode, RoundingPoint
 from domain.tariffs.pricing import price
+from domain.tariffs.reading import Number
 from domain.tariffs.record import ChargingPeriod, ChargingRecord, DimensionType
 from domain.tariffs.restrictions import UNRESTRICTED, Restrictions
 from domain.tariffs.result import Cost, Pricing
@@ -150,7 +151,7 @@ def _stepped(record: ChargingRecord, ours: Pricing) -> ChargingRecord:
 
     in_order = sorted(record.periods, key=lambda period: period.start_at)
     periods = [
-        replace(one, dimensions=tuple((kind, stepped(i, kind, Fraction(told))) for kind, told in one.dimensions))
+        _otherwise(one, ((kind, stepped(i, kind, Fraction(told))) for kind, told in one.dimensions))
         for i, one in enumerate(in_order)
     ]
     return replace(record, periods=tuple(periods))
@@ -163,9 +164,9 @@ def _by_the_clock(record: ChargingRecord, *, parked: bool) -> ChargingRecord:
 
     def changed(period: ChargingPeriod, hours: Fraction) -> ChargingPeriod:
         replaced = {DimensionType.TIME} | ({DimensionType.PARKING_TIME} if parked else set())
-        kept = tuple(told for told in period.dimensions if told[0] not in replaced)
+        kept = [told for told in period.dimensions if told[0] not in replaced]
         had = any(kind in replaced for kind, _ in period.dimensions)
-        return replace(period, dimensions=(*kept, (DimensionType.TIME, hours))) if had else period
+        return _otherwise(period, [*kept, (DimensionType.TIME, hours)]) if had else period
 
     lengths = (
         Fraction(max(end - one.start_at, timedelta(0)) // timedelta(microseconds=1), 3_600_000_000)
@@ -180,7 +181,10 @@ def _scaled(record: ChargingRecord, factor: Fraction) -> ChargingRecord:
     energies = (DimensionType.ENERGY, DimensionType.ENERGY_IMPORT, DimensionType.ENERGY_EXPORT)
 
     def scaled(period: ChargingPeriod) -> ChargingPeriod:
-        told = ((kind, Fraction(v) * factor if kind in energies else v) for kind, v in period.dimensions)
-        return replace(period, dimensions=tuple(told))
+        return _otherwise(period, ((k, Fraction(v) * factor if k in energies else v) for k, v in period.dimensions))
 
     return replace(record, periods=tuple(scaled(period) for period in record.periods))
+
+
+def _otherwise(period: ChargingPeriod, dimensions: Iterable[tuple[DimensionType, Number]]) -> ChargingPeriod:
+    return ChargingPeriod(period.start_at, tuple(dimensions), period.tariff_id)

@@ -17,6 +17,7 @@ from domain.money import Money
 from domain.tariffs import (
     DEFAULT_POLICY,
     Cause,
+    ChargingPeriod,
     ChargingRecord,
     Claim,
     Cost,
@@ -184,7 +185,9 @@ def test_totals_that_the_periods_do_not_add_up_to_are_noticed() -> None:
 
 def test_what_cannot_be_priced_says_why_and_is_not_accepted() -> None:
     empty = ChargingRecord(EVENING.started_at, EVENING.ended_at, ())
-    named = replace(EVENING, periods=tuple(replace(one, tariff_id="OTHER") for one in EVENING.periods))
+    named = replace(
+        EVENING, periods=tuple(ChargingPeriod(one.start_at, one.dimensions, "OTHER") for one in EVENING.periods)
+    )
     swiss = Claim(Cost(Money(1, "CHF"), Money(1, "CHF")))
     asked = claim(euro(100, 119))
     for found in (
@@ -198,10 +201,11 @@ def test_what_cannot_be_priced_says_why_and_is_not_accepted() -> None:
     assert verify([PLAIN], empty, BERLIN, claim(euro(0, 0))).is_accepted
 
 
-def test_the_cause_of_an_enormous_record_is_not_looked_for() -> None:
+def test_the_cause_of_an_enormous_enormousis_not_looked_for() -> None:
     start = EVENING.started_at
-    periods = tuple(replace(EVENING.periods[0], start_at=start + timedelta(seconds=i)) for i in range(2_001))
-    told = ChargingRecord(start, start + timedelta(hours=1), periods)
-    down = price([PLAIN], told, BERLIN, replace(DEFAULT_POLICY, mode=RoundingMode.DOWN))
-    found = verify([PLAIN], told, BERLIN, claim(down), tolerance_minor=0)
+    told = EVENING.periods[0].dimensions
+    periods = tuple(ChargingPeriod(start + timedelta(seconds=i), told) for i in range(2_001))
+    enormous = ChargingRecord(start, start + timedelta(hours=1), periods)
+    down = price([PLAIN], enormous, BERLIN, replace(DEFAULT_POLICY, mode=RoundingMode.DOWN))
+    found = verify([PLAIN], enormous, BERLIN, claim(down), tolerance_minor=0)
     assert (found.is_accepted, found.cause) == (False, Cause.UNKNOWN)
