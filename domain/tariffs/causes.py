@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from domain.tariffs.lines import LineKind
 from domain.tariffs.policy import DEFAULT_POLICY, RoundingMode, RoundingPoint
 from domain.tariffs.pricing import price
-from domain.tariffs.reading import Number
 from domain.tariffs.record import ChargingPeriod, ChargingRecord, DimensionType
 from domain.tariffs.restrictions import UNRESTRICTED, Restrictions
 from domain.tariffs.result import Cost, Pricing
@@ -186,5 +185,7 @@ def _scaled(record: ChargingRecord, factor: Fraction) -> ChargingRecord:
     return replace(record, periods=tuple(scaled(period) for period in record.periods))
 
 
-def _otherwise(period: ChargingPeriod, dimensions: Iterable[tuple[DimensionType, Number]]) -> ChargingPeriod:
+def _otherwise(
+    period: ChargingPeriod, dimensions: Iterable[tuple[DimensionType, int | Decimal | Fraction]]
+) -> ChargingPeriod:
     return ChargingPeriod(period.start_at, tuple(dimensions), period.tariff_id)

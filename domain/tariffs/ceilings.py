@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from domain.tariffs.amounts import rate_of, taxed
 from domain.tariffs.quote import shown_price
-from domain.tariffs.restrictions import Moment
+from domain.tariffs.restrictions import Moment, Restrictions
 from domain.tariffs.spans import clock_edges
-from domain.tariffs.tariff import ComponentType, Lookup, PriceComponent, Tariff
+from domain.tariffs.tariff import ComponentType, PriceComponent, Tariff
 
 AHEAD = timedelta(days=7)
 MOST = 12
@@ -79,10 +79,17 @@ def _shown(tariff: Tariff, component: PriceComponent) -> ShownPrice:
 
 def _possible(tariff: Tariff, kind: ComponentType, local: datetime) -> Iterator[PriceComponent]:
     moment = Moment(local, 0, Fraction(0))
-    for candidate in tariff.candidates(Lookup((None,), kind)):
-        tests = candidate.restrictions.tests
-        if candidate.restrictions.unknown or not all(test.holds(moment) for test in tests if test.field in _CALENDAR):
+    for its, component in _prices(tariff, kind):
+        if its.unknown or not all(test.holds(moment) for test in its.tests if test.field in _CALENDAR):
             continue
-        yield candidate.component
-        if all(test.field in _CALENDAR for test in tests):
+        yield component
+        if all(test.field in _CALENDAR for test in its.tests):
             return
+
+
+def _prices(tariff: Tariff, kind: ComponentType) -> Iterator[tuple[Restrictions, PriceComponent]]:
+    """The prices of a dimension of charging, in the order in which they are tried."""
+    for element in tariff.elements:
+        component = next((one for one in element.price_components if one.type is kind), None)
+        if component is not None and element.restrictions.reservation is None:
+            yield element.restrictions, component
