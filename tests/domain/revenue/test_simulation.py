@@ -13,19 +13,8 @@ from domain.errors import CurrencyMismatch, NotFound
 from domain.partners import ConnectorPlan, EvsePlan, LocationPlan
 from domain.revenue import Scope, Simulation, Tally
 from domain.tariffs import parse_tariff
-from tests.domain.sessions.stage import (
-    ACTIVE,
-    COMPLETED,
-    NOON,
-    Stage,
-    after,
-    built,
-    card,
-    component,
-    euro,
-    period,
-    tariff,
-)
+from tests.domain.sessions.ocpi_objects import NOON, after, card, component, period, tariff
+from tests.domain.sessions.stage import ACTIVE, COMPLETED, Stage, built, euro
 
 DRAFT = tariff("DRAFT", component("ENERGY", "0.60"))
 """STANDARD takes 1.00 once and 0.50 a kWh, so the draft is dearer from 10 kWh on."""
