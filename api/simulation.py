@@ -18,7 +18,7 @@ from rich.table import Table
 
 from api.app import opened
 from api.settings import Settings
-from domain.errors import CurrencyMismatch, InvalidInput, NotFound
+from domain.errors import InvalidInput, NotFound
 from domain.ids import OperatorId
 from domain.money import Money
 from domain.revenue import Scope, Simulation, Tally
@@ -50,7 +50,7 @@ def simulate(
     location: tuple[str, ...] = (),
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Price stored sessions again under a draft tariff: revenue, winners and losers. Writes nothing.
+    """Price stored sessions in its currency again under a draft tariff: revenue, winners, losers. Writes nothing.
 
     Parameters
     ----------
@@ -97,12 +97,11 @@ async def reported(
 ) -> Report:
     """The outcome as JSON, money in minor units. Raises BadDraft."""
     try:
-        business = await services.partners.operator(operator)
         places = await services.simulation.named(operator, locations) if locations else None
-        scope = Scope(operator, business.currency, days[0] or date.min, days[1] or date.max, places)
-        found = await services.simulation.simulate(scope, draft, show)
-    except (NotFound, CurrencyMismatch) as refusal:
+        scope = Scope(operator, draft.currency, days[0] or date.min, days[1] or date.max, places)
+    except NotFound as refusal:
         raise BadDraft(str(refusal)) from None
+    found = await services.simulation.simulate(scope, draft, show)
     rows = await services.partners.locations_by_id(operator, list(found.locations))
     names = {row.id: row.name for row in rows}
     ranked = sorted(found.locations.items(), key=lambda item: (-abs(item[1].difference), str(item[0])))
