@@ -8,7 +8,7 @@ from alembic import op
 from migrations.written_once import written_once
 
 revision = "0030"
-down_revision = "0005"
+down_revision = "0006"
 
 INSTANT = sa.DateTime(timezone=True)
 STATE = sa.String(32)
