@@ -7,7 +7,7 @@ from alembic import op
 
 from migrations.written_once import written_once
 
-revision = "0030"
+revision = "0007"
 down_revision = "0006"
 
 INSTANT = sa.DateTime(timezone=True)
