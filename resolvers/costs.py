@@ -14,6 +14,7 @@ describe(
     domain.Evidence,
     "Where a quantity comes from.",
     called="QuantityEvidence",
+    SIGNED="Signed meter readings.",
     METERED="Read from the meter.",
     INTERPOLATED="Computed between two readings of the meter.",
     DECLARED="Said by the operator of the charge point, without readings.",

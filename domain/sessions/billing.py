@@ -23,7 +23,7 @@ from domain.sessions.models import LIFE_OF_A_CHARGING_SESSION, ChargingSession, 
 from domain.sessions.push import CdrPush
 from domain.sessions.securing import Securing, changed
 from domain.states import may_move, move
-from domain.tariffs import Pricing, pricing_json
+from domain.tariffs import Pricing, json_text, pricing_json
 
 
 class Billing:
@@ -49,7 +49,7 @@ class Billing:
         """Bill a session by our own pricing: its cost becomes the CDR, unchanged."""
         cdr_id = CdrId(self._ids.new())
         parts = earned(pricing, session.country)
-        content = orjson.dumps({"lines": orjson.loads(session.lines), "pricing": pricing_json(pricing)}).decode()
+        content = json_text({"lines": orjson.loads(session.lines), "pricing": pricing_json(pricing)}).decode()
         cdr = await self._cdr(tx, session, cdr_id, str(cdr_id), parts, content)
         session = await self._settle(tx, session, cdr, parts, cause)
         await self._checking.ours(tx, session, cdr, pricing)

@@ -16,6 +16,7 @@ from domain.ledger import Earned
 from domain.money import Money, rounded
 from domain.tariffs import (
     Adjustment,
+    Evidence,
     LineKind,
     Part,
     PricedLine,
@@ -26,14 +27,6 @@ from domain.tariffs import (
 )
 
 _DIGITS = 6
-
-
-class Evidence(StrEnum):
-    """Where a quantity comes from."""
-
-    METERED = "metered"
-    INTERPOLATED = "interpolated"
-    DECLARED = "declared"
 
 
 class CostLineKind(StrEnum):
@@ -73,9 +66,9 @@ _KINDS = {kind: CostLineKind(kind.value.lower()) for kind in LineKind if not kin
 }
 
 
-def cost_lines(pricing: Pricing, evidence: Evidence) -> list[CostLine]:
+def cost_lines(pricing: Pricing) -> list[CostLine]:
     """The lines of a pricing; they add up to its total exactly."""
-    return [*_priced(pricing, evidence), *(_adjusted(adjustment) for adjustment in pricing.adjustments)]
+    return [*_priced(pricing), *(_adjusted(adjustment) for adjustment in pricing.adjustments)]
 
 
 def earned(pricing: Pricing, country: str) -> Earned:
@@ -97,7 +90,7 @@ def lines_of(text: str) -> list[CostLine]:
     return [_line(item) for item in items]
 
 
-def _priced(pricing: Pricing, evidence: Evidence) -> Iterator[CostLine]:
+def _priced(pricing: Pricing) -> Iterator[CostLine]:
     for line in pricing.lines:
         yield CostLine(
             kind=_KINDS[line.kind],
@@ -109,7 +102,7 @@ def _priced(pricing: Pricing, evidence: Evidence) -> Iterator[CostLine]:
             price_net=_unit(line, is_net=True),
             price_gross=_unit(line, is_net=False),
             vat_percent=line.candidate.component.vat,
-            evidence=evidence,
+            evidence=line.charge.piece.evidence,
             start_at=line.start_at,
             end_at=line.end_at,
         )

@@ -9,8 +9,9 @@ from fractions import Fraction
 from domain.errors import InvalidInput
 from domain.ledger import Earned
 from domain.money import Money, rounded
-from domain.sessions.costs import CostLine, CostLineKind, Evidence
+from domain.sessions.costs import CostLine, CostLineKind
 from domain.sessions.push import CdrPush, Declared
+from domain.tariffs import Evidence
 
 
 def check_declared(push: CdrPush) -> None:

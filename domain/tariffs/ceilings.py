@@ -57,15 +57,15 @@ def ceilings(tariff: Tariff, at: datetime, zone: ZoneInfo) -> list[Ceiling]:
 
 
 def _ceiling(tariff: Tariff, at: datetime, zone: ZoneInfo) -> Ceiling:
-    local = at.astimezone(zone)
-    charging, parked = (_highest(tariff, kind, local) for kind in (ComponentType.TIME, ComponentType.PARKING_TIME))
+    moment = Moment(at, zone, 0, 0)
+    charging, parked = (_highest(tariff, kind, moment) for kind in (ComponentType.TIME, ComponentType.PARKING_TIME))
     # A car that is plugged in charges or does not: one of the two runs, never both.
     hour = max(charging, parked, key=lambda price: price.gross)
-    return Ceiling(at, _highest(tariff, ComponentType.ENERGY, local), hour)
+    return Ceiling(at, _highest(tariff, ComponentType.ENERGY, moment), hour)
 
 
-def _highest(tariff: Tariff, kind: ComponentType, local: datetime) -> ShownPrice:
-    prices = (_shown(tariff, component) for component in _possible(tariff, kind, local))
+def _highest(tariff: Tariff, kind: ComponentType, moment: Moment) -> ShownPrice:
+    prices = (_shown(tariff, component) for component in _possible(tariff, kind, moment))
     return max(prices, key=lambda price: price.gross, default=_FREE)
 
 
@@ -77,8 +77,7 @@ def _shown(tariff: Tariff, component: PriceComponent) -> ShownPrice:
     return ShownPrice(shown_price(exact.net), shown_price(exact.gross), rate_of(component, tariff.tax_included))
 
 
-def _possible(tariff: Tariff, kind: ComponentType, local: datetime) -> Iterator[PriceComponent]:
-    moment = Moment(local, 0, Fraction(0))
+def _possible(tariff: Tariff, kind: ComponentType, moment: Moment) -> Iterator[PriceComponent]:
     for its, component in _prices(tariff, kind):
         if its.unknown or not all(test.holds(moment) for test in its.tests if test.field in _CALENDAR):
             continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
 
-from domain.tariffs.reading import Flaw, Path, modest, refusal
+from domain.tariffs.reading import MOST_DIGITS, Flaw, Path, refusal
 
 _DEEPEST = 32
 
@@ -15,9 +15,14 @@ _DEEPEST = 32
 def canonical_json(raw: Mapping[str, object]) -> str:
     """One text per content: keys sorted, no spaces, numbers exact and as short as can be (`2.50` and `2.5` are one).
 
-    Raises `InvalidInput` for floats, for numbers out of bounds and for what is nested absurdly deep.
+    Raises `InvalidInput` for floats, for NaN and for what is nested absurdly deep.
     """
-    return _written(raw, (), _DEEPEST)
+    return json_of(raw)
+
+
+def json_of(value: object) -> str:
+    """The same for any value of JSON."""
+    return _written(value, (), _DEEPEST)
 
 
 def edition_of(raw: Mapping[str, object]) -> str:
@@ -38,8 +43,10 @@ def _written(value: object, path: Path, depth: int) -> str:
         return _text(value)
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    if isinstance(value, int | Decimal):
-        return _number(modest(value, path))
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, Decimal) and value.is_finite():
+        return _number(value)
     raise refusal(Flaw.BAD_NUMBER if isinstance(value, float) else Flaw.BAD_VALUE, path)
 
 
@@ -48,6 +55,8 @@ def _text(value: str) -> str:
 
 
 def _number(value: Decimal) -> str:
+    if abs(value.adjusted()) > MOST_DIGITS:
+        return str(value)  # a number that is never counted with; written out it might be endless
     plain = format(value, "f")
     if "." in plain:
         plain = plain.rstrip("0").rstrip(".")

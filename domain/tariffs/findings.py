@@ -16,9 +16,17 @@ class Level(StrEnum):
 
 
 class Code(StrEnum):
-    """Everything that can be noticed while a tariff and a record are read and priced."""
+    """Everything that can be noticed while a tariff and a record are read, priced and compared."""
 
+    UNKNOWN_TARIFF = "unknown_tariff"
+    NO_TARIFF = "no_tariff"
+    BAD_NUMBER = "bad_number"
+    UNKNOWN_TIME_ZONE = "unknown_time_zone"
     CURRENCY_MISMATCH = "currency_mismatch"
+    SCHEMA = "schema"
+    TIME_ORDER = "time_order"
+    FUTURE_SESSION = "future_session"
+
     PERIOD_SPANS_PRICE_CHANGE = "period_spans_price_change"
     MISSING_DIMENSION = "missing_dimension"
     UNKNOWN_RESTRICTION = "unknown_restriction"
@@ -26,10 +34,18 @@ class Code(StrEnum):
     PERIODS_OUTSIDE_START_END_DATE_TIME = "periods_outside_start_end_date_time"
     TARIFF_NOT_ACTIVE = "tariff_not_active"
     AMBIGUOUS_TARIFF = "ambiguous_tariff"
+    TIME_ZONE_GUESSED = "time_zone_guessed"
     BAD_STEP_SIZE = "bad_step_size"
     TAX_INCLUDED_WITHOUT_RATE = "tax_included_without_rate"
     TAX_RATE_IGNORED = "tax_rate_ignored"
     NO_CHARGING_PERIODS = "no_charging_periods"
+    TOTAL_COST_MISMATCH = "total_cost_mismatch"
+    PART_COST_MISMATCH = "part_cost_mismatch"
+    TOTAL_TIME_MISMATCH = "total_time_mismatch"
+    PARKING_TOTAL_MISMATCH = "parking_total_mismatch"
+    ENERGY_TOTAL_MISMATCH = "energy_total_mismatch"
+    IMPLAUSIBLE_POWER = "implausible_power"
+
     NO_PRICE_COMPONENT = "no_price_component"
     TOTAL_CLAMPED = "total_clamped"
     LIMIT_BREAKS_TAX_RATE = "limit_breaks_tax_rate"
@@ -39,6 +55,7 @@ class Code(StrEnum):
     MISSING_STEP_SIZE = "missing_step_size"
     ENERGY_DERIVED = "energy_derived"
     AVERAGE_USED = "average_used"
+    INTERPOLATED = "interpolated"
     SESSION_OPEN = "session_open"
     RESERVATION_OUTCOME_INFERRED = "reservation_outcome_inferred"
     UNKNOWN_DIMENSION = "unknown_dimension"
@@ -46,12 +63,20 @@ class Code(StrEnum):
     @property
     def level(self) -> Level:
         """How much it matters."""
-        if self is Code.CURRENCY_MISMATCH:
-            return Level.ERROR
-        return Level.WARNING if self in _WARNINGS else Level.INFO
+        return _LEVELS[self]
 
 
-_WARNINGS = frozenset(list(Code)[1 : list(Code).index(Code.NO_CHARGING_PERIODS) + 1])
+def _levels() -> dict[Code, Level]:
+    codes = list(Code)
+    warnings, infos = codes.index(Code.PERIOD_SPANS_PRICE_CHANGE), codes.index(Code.NO_PRICE_COMPONENT)
+    return (
+        dict.fromkeys(codes[:warnings], Level.ERROR)
+        | dict.fromkeys(codes[warnings:infos], Level.WARNING)
+        | dict.fromkeys(codes[infos:], Level.INFO)
+    )
+
+
+_LEVELS = _levels()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +87,7 @@ class Finding:
     message: str
     period: int | None = None
     dimension: str | None = None
-    path: tuple[str, ...] = ()
+    path: tuple[str | int, ...] = ()
     detail: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -9,7 +9,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from domain.money import Money
+from domain.tariffs.record import Evidence
 from domain.tariffs.restrictions import Moment
+from domain.tariffs.scale import Units, quantity
 from domain.tariffs.tariff import Candidate, ComponentType, Lookup, Tariff
 
 
@@ -22,6 +24,8 @@ class LineKind(StrEnum):
     ENERGY = "ENERGY"
     TIME = "TIME"
     PARKING_TIME = "PARKING_TIME"
+
+    __hash__ = str.__hash__  # an enum's own is slow, and pricing asks for it often
 
     @property
     def component_type(self) -> ComponentType:
@@ -42,17 +46,17 @@ TIMES = frozenset({LineKind.RESERVATION_TIME, LineKind.TIME, LineKind.PARKING_TI
 
 
 class Step(NamedTuple):
-    """How a session's total was rounded up: `size` in Wh or seconds, quantities in kWh or hours."""
+    """How a session's total was rounded up: `size` in Wh or seconds, quantities in units."""
 
     size: int
-    session_measured: Fraction
-    session_billed: Fraction
-    surplus: Fraction
+    session_measured: Units
+    session_billed: Units
+    surplus: Units
 
 
 @dataclass(slots=True)
 class Piece:
-    """A line in the making; consecutive periods priced by the same component are one."""
+    """A line in the making, in units; consecutive periods priced by the same component are one."""
 
     kind: LineKind
     lookup: Lookup
@@ -63,46 +67,88 @@ class Piece:
     end_at: datetime
     first: int
     last: int
-    measured: Fraction
-    """kWh, hours, or 1 for what is charged once."""
-    beyond: Fraction
+    measured: Units
+    beyond: Units
     """Time only: how far the hours go beyond the seconds they are snapped to."""
-    seconds: int = 0
+    seconds: int
     """Time only: each period snapped to the nearest second."""
-    step: Step | None = None
+    evidence: Evidence
+    states: tuple[tuple[datetime, str], ...]
 
     @property
-    def accrued(self) -> Fraction:
+    def accrued(self) -> Units:
         """The measured quantity, never more than what will be billed."""
         return self.measured - self.beyond
 
+
+class Charge(NamedTuple):
+    """A piece with the step that it takes, if any; only the last piece of a stepped dimension does."""
+
+    piece: Piece
+    step: Step | None
+
     @property
-    def billed(self) -> Fraction:
+    def billed(self) -> Units:
         """The quantity that is paid for."""
-        return self.measured if self.step is None else self.measured + self.step.surplus
+        return self.piece.measured if self.step is None else self.piece.measured + self.step.surplus
 
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
     """One line, explained. Quantities are kWh, hours, or 1 for what is charged once; periods count from 0, by time."""
 
-    kind: LineKind
-    tariff: Tariff
-    candidate: Candidate
-    """The component that won, and where it stands in the tariff."""
-    lookup: Lookup
-    """What was looked up: the candidates before the winner are those passed over."""
-    moment: Moment
-    """The instant at which its restrictions were tested."""
-    start_at: datetime
-    end_at: datetime
-    first_period: int
-    last_period: int
-    measured: Fraction
-    billed: Fraction
-    step: Step | None
-    """Only on the line that takes the surplus of its session."""
+    charge: Charge
     exact_net: Fraction
     exact_gross: Fraction
     net: Money
     gross: Money
+
+    @property
+    def kind(self) -> LineKind:
+        """What it charges for."""
+        return self.charge.piece.kind
+
+    @property
+    def tariff(self) -> Tariff:
+        """The edition whose component won."""
+        return self.charge.piece.tariff
+
+    @property
+    def candidate(self) -> Candidate:
+        """The component that won, and where it stands in the tariff."""
+        return self.charge.piece.candidate
+
+    @property
+    def start_at(self) -> datetime:
+        """Start of its first period."""
+        return self.charge.piece.start_at
+
+    @property
+    def end_at(self) -> datetime:
+        """End of its last period."""
+        return self.charge.piece.end_at
+
+    @property
+    def first_period(self) -> int:
+        """Its first period by time, from 0."""
+        return self.charge.piece.first
+
+    @property
+    def last_period(self) -> int:
+        """Its last period by time."""
+        return self.charge.piece.last
+
+    @property
+    def measured(self) -> Fraction:
+        """As metered or declared."""
+        return quantity(self.charge.piece.measured)
+
+    @property
+    def billed(self) -> Fraction:
+        """As paid for, with the surplus of a step."""
+        return quantity(self.charge.billed)
+
+    @property
+    def step(self) -> Step | None:
+        """Only on the line that takes the surplus of its session."""
+        return self.charge.step

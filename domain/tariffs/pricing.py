@@ -6,25 +6,27 @@ It reads no clock, opens no connection and touches no table: same arguments, sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from domain.money import DIGITS, Money
-from domain.tariffs.amounts import NOTHING, PART_OF, Limit, Part, Taxed, by_rate, limited, scaled, taxed
+from domain.tariffs.amounts import Limit, Part, Rate, Sums, Taxed, amount_of, group_of, limited, scaled, summed
 from domain.tariffs.choice import Choice
-from domain.tariffs.figures import Exact, Figures, Units, figures
+from domain.tariffs.figures import Coins, Exact, figures, in_coins
 from domain.tariffs.findings import Code, Finding
-from domain.tariffs.layout import Stretch, lay_out
-from domain.tariffs.lines import LineKind, Piece, PricedLine
+from domain.tariffs.layout import lay_out
+from domain.tariffs.lines import Charge
 from domain.tariffs.policy import DEFAULT_POLICY, RoundingPoint, RoundingPolicy
-from domain.tariffs.record import ChargingRecord
-from domain.tariffs.result import Adjustment, AdjustmentKind, Cost, Pricing, Quantities, TaxLine
-from domain.tariffs.steps import apply_steps
+from domain.tariffs.record import ChargingRecord, Evidence
+from domain.tariffs.result import Pricing, has_moved
+from domain.tariffs.scale import quantity
+from domain.tariffs.spans import microseconds
+from domain.tariffs.steps import stepped
 from domain.tariffs.tariff import Tariff, TaxIncluded
 from domain.tariffs.walk import Walk
 
-_TAX_NAME = "VAT"
+_MOST_KW = 1000
+_TICKS_AN_HOUR = 3_600_000_000
 
 
 def price(
@@ -36,146 +38,99 @@ def price(
     `CurrencyMismatch` when the tariffs used count in different currencies.
     """
     findings = list(record.findings)
-    choice = Choice(tariffs, record, findings)
+    choice = Choice(tariffs, record, findings, policy)
     stretches = lay_out(record, choice, findings)
-    main = stretches[0].tariff if stretches else choice.of(None)
-    began_at = min(record.started_at, stretches[0].start) if stretches else record.started_at
-    walk = Walk(stretches, began_at, zone, reservation_expired=record.reservation_expired)
-    apply_steps(walk.pieces)
-    pieces = sorted(walk.pieces, key=lambda piece: (piece.first, piece.kind.rank))
-    exact = _exact(pieces, main, policy, is_charging=any(stretch.is_charging for stretch in stretches))
-    rounded = figures(exact, DIGITS[main.currency], policy)
-    findings += [*walk.findings, *_about_the_record(record, stretches, main), *_about_tax(pieces)]
-    findings += [*_about_limits(exact), *(finding for tariff in choice.used for finding in tariff.findings)]
+    first = next(stretches, None)
+    began_at = record.started_at if first is None else min(record.started_at, first.start)
+    walk = Walk(began_at, zone, policy.elapsed_from, expired=record.reservation_expired)
+    if first is not None:
+        walk.on(first)
+        for stretch in stretches:
+            walk.on(stretch)
+    main = choice.of(None, record.started_at) if first is None else first.tariff
+    return settled(walk, main, choice, record, findings)
+
+
+def settled(walk: Walk, main: Tariff, choice: Choice, record: ChargingRecord, findings: Sequence[Finding]) -> Pricing:
+    """What a walk has come to, if the session ended here; the walk may go on."""
+    policy = choice.policy
+    digits = policy.decimals(main.currency)
+    charges = stepped(walk.pieces)
+    exact = _exact(charges, main, policy, digits, is_charging=walk.is_charging)
     return Pricing(
         currency=main.currency,
-        net=Money(rounded.total.net, main.currency),
-        gross=Money(rounded.total.gross, main.currency),
-        accrued_net=Money(rounded.accrued.net, main.currency),
-        accrued_gross=Money(rounded.accrued.gross, main.currency),
-        lines=tuple(_lines(pieces, exact, rounded, main.currency)),
-        adjustments=tuple(_adjustments(rounded, main.currency)),
-        taxes=tuple(_taxes(rounded, main.currency)),
-        parts={part: Cost(*_money(units, main.currency)) for part, units in rounded.parts.items()},
-        measured=_quantities((piece.kind, piece.measured) for piece in pieces),
-        billed=_quantities((piece.kind, piece.billed) for piece in pieces),
-        limit_applied=next((bound for bound in reversed(Limit) if _has_moved(exact, bound)), None),
-        findings=tuple(findings),
-        tariffs=tuple(choice.used),
-        zone=zone,
-        policy=policy,
+        digits=digits,
+        charges=tuple(charges),
         exact=exact,
+        figures=figures(exact, digits, policy),
+        findings=(
+            *findings,
+            *walk.findings,
+            *_about_the_record(record, walk, main),
+            *_about_evidence(charges),
+            *_about_tax(charges),
+            *_about_limits(exact),
+            *(finding for tariff in choice.used for finding in tariff.findings),
+        ),
+        tariffs=tuple(choice.used),
+        zone=walk.zone,
+        policy=policy,
     )
 
 
-def _exact(pieces: Sequence[Piece], main: Tariff, policy: RoundingPolicy, *, is_charging: bool) -> Exact:
-    lines = [taxed(piece.billed, piece.candidate.component, piece.tariff.tax_included) for piece in pieces]
-    accrued = _total(
-        line
-        if piece.accrued == piece.billed
-        else taxed(piece.accrued, piece.candidate.component, piece.tariff.tax_included)
-        for piece, line in zip(pieces, lines, strict=True)
-    )
+def _exact(charges: Sequence[Charge], main: Tariff, policy: RoundingPolicy, digits: int, *, is_charging: bool) -> Exact:
+    sums = summed(charges)
     if policy.point is RoundingPoint.LINE:
-        lines = [_to_the_cent(line, DIGITS[main.currency], policy) for line in lines]
-    raw = _total(lines)
+        sums = _by_line(charges, sums, policy, digits)
+    raw = sums.raw
     least = limited(raw, main.min_price, Limit.MIN, main) if is_charging else raw
-    total = limited(least, main.max_price, Limit.MAX, main)
+    most = limited(least, main.max_price, Limit.MAX, main)
+    bounded = {Limit.MIN: _sound(least, raw), Limit.MAX: _sound(most, raw)}
     return Exact(
-        lines=tuple(lines),
-        parts=_parts(pieces, lines),
-        rates=scaled(by_rate(pieces, lines), total, main),
+        sums=sums,
+        rates=scaled(sums.rates, raw, bounded[Limit.MAX], main),
         raw=raw,
-        bounded={Limit.MIN: least, Limit.MAX: total},
-        accrued=limited(accrued, main.max_price, Limit.MAX, main),
+        bounded=bounded,
+        accrued=_sound(limited(sums.accrued, main.max_price, Limit.MAX, main), sums.accrued),
     )
 
 
-def _total(lines: Iterable[Taxed]) -> Taxed:
-    total = NOTHING
-    for line in lines:
-        total = total.plus(line)
-    return total
+def _sound(amount: Taxed, raw: Taxed) -> Taxed:
+    """What a limit has moved is never less with tax than without."""
+    return amount if amount == raw else Taxed(amount.net, max(amount.net, amount.gross))
 
 
-def _to_the_cent(line: Taxed, digits: int, policy: RoundingPolicy) -> Taxed:
-    scale = 10**digits
-    net, gross = (Fraction(policy.units(amount, digits), scale) for amount in line)
-    return Taxed(net, gross)
+def _by_line(charges: Sequence[Charge], sums: Sums, policy: RoundingPolicy, digits: int) -> Sums:
+    """The sums as whoever rounds each line has them."""
+    amounts: dict[tuple[Part, Rate], Taxed] = {}
+    for charge in charges:
+        coins: Coins = in_coins(amount_of(charge), digits, policy)
+        amount = Taxed(Fraction(coins.net, 10**digits), Fraction(coins.gross, 10**digits))
+        group = group_of(charge)
+        amounts[group] = amounts[group].plus(amount) if group in amounts else amount
+    return Sums(amounts, sums.accrued)
 
 
-def _parts(pieces: Sequence[Piece], lines: Sequence[Taxed]) -> dict[Part, Taxed]:
-    parts: dict[Part, Taxed] = {}
-    for piece, line in zip(pieces, lines, strict=True):
-        part = PART_OF[piece.kind]
-        parts[part] = parts.get(part, NOTHING).plus(line)
-    return {part: parts[part] for part in Part if part in parts}
-
-
-def _money(units: Units, currency: str) -> tuple[Money, Money]:
-    return Money(units.net, currency), Money(units.gross, currency)
-
-
-def _lines(pieces: Sequence[Piece], exact: Exact, rounded: Figures, currency: str) -> Iterator[PricedLine]:
-    for piece, amount, units in zip(pieces, exact.lines, rounded.lines, strict=True):
-        yield PricedLine(
-            kind=piece.kind,
-            tariff=piece.tariff,
-            candidate=piece.candidate,
-            lookup=piece.lookup,
-            moment=piece.moment,
-            start_at=piece.start_at,
-            end_at=piece.end_at,
-            first_period=piece.first,
-            last_period=piece.last,
-            measured=piece.measured,
-            billed=piece.billed,
-            step=piece.step,
-            exact_net=amount.net,
-            exact_gross=amount.gross,
-            net=Money(units.net, currency),
-            gross=Money(units.gross, currency),
-        )
-
-
-def _adjustments(rounded: Figures, currency: str) -> Iterator[Adjustment]:
-    named = (
-        (AdjustmentKind.MIN_PRICE, rounded.limits[Limit.MIN]),
-        (AdjustmentKind.MAX_PRICE, rounded.limits[Limit.MAX]),
-        (AdjustmentKind.ROUNDING, rounded.rounding),
-    )
-    return (Adjustment(kind, *_money(units, currency)) for kind, units in named if any(units))
-
-
-def _taxes(rounded: Figures, currency: str) -> Iterator[TaxLine]:
-    for rate, units in rounded.taxes.items():
-        if rate is not None or units.gross:
-            yield TaxLine(_TAX_NAME, rate, *_money(units, currency))
-
-
-def _quantities(volumes: Iterable[tuple[LineKind, Fraction]]) -> Quantities:
-    sums: dict[LineKind, Fraction] = {}
-    for kind, volume in volumes:
-        sums[kind] = sums.get(kind, Fraction(0)) + volume
-    kinds = (LineKind.ENERGY, LineKind.TIME, LineKind.PARKING_TIME, LineKind.RESERVATION_TIME)
-    return Quantities(*(sums.get(kind, Fraction(0)) for kind in kinds))
-
-
-def _has_moved(exact: Exact, bound: Limit) -> bool:
-    before = exact.raw if bound is Limit.MIN else exact.bounded[Limit.MIN]
-    return before != exact.bounded[bound]
-
-
-def _about_the_record(record: ChargingRecord, stretches: Sequence[Stretch], main: Tariff) -> Iterator[Finding]:
-    if not any(stretch.is_charging or stretch.is_reserved for stretch in stretches):
+def _about_the_record(record: ChargingRecord, walk: Walk, main: Tariff) -> Iterator[Finding]:
+    if not walk.is_charging and not walk.is_reserved:
         yield Finding(Code.NO_CHARGING_PERIODS, "The record lists nothing that could be priced.")
     if record.currency is not None and record.currency.upper() != main.currency:
         message = f"The record counts in {record.currency[:3]}, the tariff in {main.currency}."
         yield Finding(Code.CURRENCY_MISMATCH, message)
+    if record.ended_at < record.started_at:
+        yield Finding(Code.TIME_ORDER, "The record ends before it starts.")
+    elif abs(quantity(walk.energy)) * _TICKS_AN_HOUR > _MOST_KW * microseconds(record.ended_at - record.started_at):
+        yield Finding(Code.IMPLAUSIBLE_POWER, f"The mean power is above {_MOST_KW} kW.")
 
 
-def _about_tax(pieces: Sequence[Piece]) -> Iterator[Finding]:
-    included = {(piece.tariff.tax_included, piece.candidate.component.vat is None) for piece in pieces}
+def _about_evidence(charges: Sequence[Charge]) -> Iterator[Finding]:
+    if any(charge.piece.evidence is Evidence.INTERPOLATED for charge in charges):
+        message = "Between readings energy is taken to flow evenly, up to where the price changes."
+        yield Finding(Code.INTERPOLATED, message)
+
+
+def _about_tax(charges: Sequence[Charge]) -> Iterator[Finding]:
+    included = {(charge.piece.tariff.tax_included, charge.piece.candidate.component.vat is None) for charge in charges}
     if (TaxIncluded.YES, True) in included:
         message = "Prices include a tax whose rate is not stated: how much of them is tax cannot be known."
         yield Finding(Code.TAX_INCLUDED_WITHOUT_RATE, message)
@@ -185,7 +140,7 @@ def _about_tax(pieces: Sequence[Piece]) -> Iterator[Finding]:
 
 def _about_limits(exact: Exact) -> Iterator[Finding]:
     for bound in Limit:
-        if _has_moved(exact, bound):
+        if has_moved(exact, bound):
             message = f"The total was moved to the tariff's {bound.value.lower()}_price."
             yield Finding(Code.TOTAL_CLAMPED, message, dimension=bound.value)
     if (exact.raw.net != exact.total.net) is not (exact.raw.gross != exact.total.gross):

@@ -7,18 +7,25 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
+from typing import TypeGuard
 
 from domain.errors import InvalidInput
 from domain.tariffs.findings import Code, Finding
+from domain.tariffs.scale import WHOLE, Number, Units, quantity
 
-Number = int | Decimal | Fraction
-"""An exact number; a float is never one."""
-
-Path = tuple[str, ...]
+Path = tuple[str | int, ...]
 
 MOST_DIGITS = 30
 """Significant digits and powers of ten beyond which a number is refused: it protects memory as well as sense."""
+
+_USUAL = 20
+"""Characters of the usual instant; a number of fewer digits, and not tiny, is certainly within those bounds."""
+_USUAL_POWERS = range(-8, _USUAL)
+_USUAL_INTEGER = 10**_USUAL
+
+_PLACES = 30
+_WHOLE_OF_DECIMALS = WHOLE // 10**_PLACES
+"""Units in a decimal's last place: what is a multiple of it can be written as a decimal without more ado."""
 
 _NUMERIC = re.compile(r"[+-]?\d{1,99}(\.\d{0,99})?([eE][+-]?\d{1,4})?", re.ASCII)
 _INSTANT = re.compile(
@@ -34,11 +41,15 @@ class Flaw(StrEnum):
     BAD_VALUE = "The value does not fit this field."
     BAD_NUMBER = "The number is not one that money can be counted with."
     NO_TARIFF = "There is no tariff to price this with."
+    BAD_JSON = "This is not JSON."
+    NOT_AN_OBJECT = "This is JSON, but not an object."
+    UNKNOWN_TIME_ZONE = "There is no such time zone."
+    TOO_LARGE = "This is too large to be read."
 
 
 def refusal(flaw: Flaw, path: Path) -> InvalidInput:
     """The refusal of what lies at `path`."""
-    return InvalidInput(flaw.value, path)
+    return InvalidInput(flaw.value, tuple(map(str, path)))
 
 
 class Reader:
@@ -47,8 +58,9 @@ class Reader:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
 
-    def number(self, value: object, path: Path) -> Decimal:
+    def number(self, value: object, path: Path, name: str) -> Decimal:
         """An exact number given as int, Decimal or numeric text; float, NaN and immodest sizes are refused."""
+        path = (*path, name)
         if isinstance(value, str):
             if not _NUMERIC.fullmatch(value):
                 raise refusal(Flaw.BAD_NUMBER, path)
@@ -61,7 +73,7 @@ class Reader:
     def optional_number(self, raw: Mapping[str, object], name: str, path: Path) -> Decimal | None:
         """The number under `name`, None if it is absent or null."""
         value = raw.get(name)
-        return None if value is None else self.number(value, (*path, name))
+        return None if value is None else self.number(value, path, name)
 
     def expected_text(self, raw: Mapping[str, object], name: str, path: Path) -> str:
         """A text that pricing can do without: absent is noticed and read as empty."""
@@ -70,6 +82,13 @@ class Reader:
             self.findings.append(Finding(Code.FIELD_MISSING, f"{name} is missing.", path=(*path, name)))
             return ""
         return _as_text(value, (*path, name))
+
+
+def is_usual(value: object) -> TypeGuard[int | Decimal]:
+    """Whether this is a number of few digits that is not tiny, and so certainly within bounds."""
+    if type(value) is Decimal:
+        return value.is_finite() and len(str(value)) < _USUAL and value.adjusted() in _USUAL_POWERS
+    return type(value) is int and -_USUAL_INTEGER < value < _USUAL_INTEGER
 
 
 def modest(value: int | Decimal, path: Path) -> Decimal:
@@ -97,7 +116,7 @@ def required(raw: Mapping[str, object], name: str, path: Path) -> object:
 
 def mapping(value: object, path: Path) -> Mapping[str, object]:
     """A JSON object."""
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # the first is what it is, and quick to tell
         raise refusal(Flaw.BAD_VALUE, path)
     return value
 
@@ -146,35 +165,57 @@ def parse_instant(text: str, path: Path = ()) -> datetime:
 
     Fractions of a second are kept to the microsecond. Raises `InvalidInput` for anything else.
     """
-    match = _INSTANT.fullmatch(text)
-    if match is None:
-        raise refusal(Flaw.BAD_VALUE, path)
-    day, clock, fraction, offset = match.groups()
+    if len(text) == _USUAL and text[4] == text[7] == "-" and text[10] == "T" and text[13] == text[16] == ":":
+        whole, fraction = text, None
+    else:
+        match = _INSTANT.fullmatch(text)
+        if match is None:
+            raise refusal(Flaw.BAD_VALUE, path)
+        day, clock, fraction, offset = match.groups()
+        whole = f"{day}T{clock}{(offset or '+00:00').upper().replace('Z', '+00:00')}"
     try:
-        naive = datetime.fromisoformat(f"{day}T{clock}{(offset or '+00:00').upper().replace('Z', '+00:00')}")
+        at = datetime.fromisoformat(whole)
     except ValueError:
         raise refusal(Flaw.BAD_VALUE, path) from None
-    if naive.year not in _YEARS:
+    if at.year not in _YEARS or at.tzinfo is None:
         raise refusal(Flaw.BAD_VALUE, path)
-    return naive.astimezone(UTC).replace(microsecond=int(f"{fraction or ''}000000"[:6]))
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at if fraction is None else at.replace(microsecond=int(f"{fraction}00000"[:6]))
 
 
 def exact_text(value: Number) -> str:
     """The shortest exact writing: a plain decimal, or a fraction in lowest terms such as "17/60"."""
-    exact = Fraction(value)
-    numerator, rest = exact.numerator, exact.denominator
+    if type(value) is Decimal:
+        return _shortest(format(value, "f"))
+    numerator, denominator = value.as_integer_ratio()
+    rest = denominator
     twos = (rest & -rest).bit_length() - 1
     rest >>= twos
     fives = 0
     while rest % 5 == 0:
         rest //= 5
         fives += 1
-    if rest != 1:
-        return str(exact)
-    places = max(twos, fives)
-    digits = str(abs(numerator) * 10**places // exact.denominator).rjust(places + 1, "0")
-    whole, decimals = (digits[:-places], digits[-places:]) if places else (digits, "")
-    return f"{'-' if numerator < 0 else ''}{whole}{'.' if decimals else ''}{decimals}"
+    return f"{numerator}/{denominator}" if rest != 1 else _decimal(numerator, denominator, max(twos, fives))
+
+
+def quantity_text(units: Units) -> str:
+    """The same for a quantity in units."""
+    if isinstance(units, int) and not units % _WHOLE_OF_DECIMALS:
+        return _decimal(units, WHOLE, _PLACES)
+    return exact_text(quantity(units))
+
+
+def _decimal(numerator: int, denominator: int, places: int) -> str:
+    if not places:
+        return str(numerator // denominator)
+    digits = str(abs(numerator) * 10**places // denominator).rjust(places + 1, "0")
+    return _shortest(f"{'-' if numerator < 0 else ''}{digits[:-places]}.{digits[-places:]}")
+
+
+def _shortest(plain: str) -> str:
+    text = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if text == "-0" else text
 
 
 def _as_text(value: object, path: Path) -> str:

@@ -14,8 +14,10 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from domain.tariffs.reading import exact_text
+from domain.tariffs.reading import exact_text, quantity_text
+from domain.tariffs.scale import Units, units_of
 
 WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 DAY = 86_400
@@ -42,22 +44,33 @@ class Load(NamedTuple):
 UNMEASURED = Load()
 
 
-@dataclass(frozen=True, slots=True)
 class Moment:
-    """One instant of a session as restrictions see it."""
+    """One instant of a session as restrictions see it; local time is worked out only for who asks."""
 
-    local: datetime
-    """Local time of the charging location."""
-    elapsed: int | Fraction
-    """Microseconds since the session began."""
-    energy: Fraction
-    """kWh, net, before this instant."""
-    load: Load = UNMEASURED
+    __slots__ = ("_local", "at", "elapsed", "energy", "load", "zone")
+
+    def __init__(self, at: datetime, zone: ZoneInfo, elapsed: Units, energy: Units, load: Load = UNMEASURED) -> None:
+        self.at = at
+        self.zone = zone
+        self.elapsed = elapsed
+        """Microseconds since the session began."""
+        self.energy = energy
+        """Net, before this instant, in units of `scale`."""
+        self.load = load
+        self._local: datetime | None = None
+
+    @property
+    def local(self) -> datetime:
+        """Local time of the charging location."""
+        if self._local is None:
+            self._local = self.at.astimezone(self.zone)
+        return self._local
 
     @property
     def second(self) -> int:
         """Seconds of the local wall clock since 00:00."""
-        return self.local.hour * 3600 + self.local.minute * 60 + self.local.second
+        local = self.local
+        return local.hour * 3600 + local.minute * 60 + local.second
 
 
 class Condition(NamedTuple):
@@ -127,8 +140,8 @@ _ACTUAL: dict[str, Callable[[Moment], str]] = {
     "start_date": lambda moment: moment.local.date().isoformat(),
     "end_date": lambda moment: moment.local.date().isoformat(),
     "day_of_week": lambda moment: WEEKDAYS[moment.local.weekday()],
-    "min_kwh": lambda moment: exact_text(moment.energy),
-    "max_kwh": lambda moment: exact_text(moment.energy),
+    "min_kwh": lambda moment: quantity_text(moment.energy),
+    "max_kwh": lambda moment: quantity_text(moment.energy),
     "min_duration": _elapsed_seconds,
     "max_duration": _elapsed_seconds,
 }
@@ -175,16 +188,16 @@ def _of_the_clock(start_time: time | None, end_time: time | None) -> list[Condit
 def _of_the_session(its: Restrictions) -> list[Condition]:
     tests = []
     if its.min_kwh is not None:
-        least_kwh = Fraction(its.min_kwh)
+        least_kwh = units_of(its.min_kwh)
         tests.append(Condition("min_kwh", exact_text(its.min_kwh), lambda moment: moment.energy >= least_kwh))
     if its.max_kwh is not None:
-        most_kwh = Fraction(its.max_kwh)
+        most_kwh = units_of(its.max_kwh)
         tests.append(Condition("max_kwh", exact_text(its.max_kwh), lambda moment: moment.energy < most_kwh))
     if its.min_duration is not None:
-        least = Fraction(its.min_duration) * SECOND
+        least = units_of(its.min_duration, SECOND)
         tests.append(Condition("min_duration", exact_text(its.min_duration), lambda moment: moment.elapsed >= least))
     if its.max_duration is not None:
-        most = Fraction(its.max_duration) * SECOND
+        most = units_of(its.max_duration, SECOND)
         tests.append(Condition("max_duration", exact_text(its.max_duration), lambda moment: moment.elapsed < most))
     return tests
 

@@ -9,9 +9,12 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from domain.tariffs.restrictions import DAY
+from domain.tariffs.scale import Units
 
 _DAY = timedelta(days=1)
 _TICK = timedelta(microseconds=1)
+_CENTURIES = timedelta(days=365 * 400) // _TICK
+NEVER = datetime.max.replace(tzinfo=UTC)
 LOOK_AHEAD = timedelta(days=40)
 """No further than this is a period searched: longer ones are no charging, and a search needs a bound."""
 
@@ -27,8 +30,26 @@ def clock_edges(seconds: Sequence[int], zone: ZoneInfo, start: datetime, end: da
     local = start.astimezone(zone)
     if end - start < _DAY and end.astimezone(zone).utcoffset() == local.utcoffset():
         return _within_a_plain_day(seconds, local, start, end)
-    found = {*_wall_times(seconds, zone, start, end), *_offset_changes(zone, start, end)}
+    found = {*_wall_times(seconds, zone, start, end), *offset_changes(zone, start, end)}
     return sorted(edge for edge in found if start < edge < end)
+
+
+def next_clock_edge(seconds: Sequence[int], zone: ZoneInfo, start: datetime) -> datetime:
+    """The first instant after `start` at which the local clock shows one of `seconds` or changes its offset."""
+    local = start.astimezone(zone)
+    now = local.hour * 3600 + local.minute * 60 + local.second
+    place = bisect_right(seconds, now)
+    ahead = (seconds[place] if place < len(seconds) else seconds[0] + DAY) - now
+    edge = start + timedelta(seconds=ahead, microseconds=-local.microsecond)
+    if edge.astimezone(zone).utcoffset() == local.utcoffset():
+        return edge
+    return clock_edges(seconds, zone, start, edge + _DAY)[0]
+
+
+def later(instant: datetime, ticks: Units) -> datetime:
+    """The first instant at which so many microseconds have passed."""
+    ahead = -(-ticks // 1)
+    return instant + timedelta(microseconds=ahead) if ahead < _CENTURIES else NEVER
 
 
 def _within_a_plain_day(seconds: Sequence[int], local: datetime, start: datetime, end: datetime) -> list[datetime]:
@@ -55,7 +76,8 @@ def _wall_times(seconds: Sequence[int], zone: ZoneInfo, start: datetime, end: da
         day += _DAY
 
 
-def _offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+def offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """The instants between at which the zone begins to count differently from UTC."""
     before = start
     while before < end:
         after = min(before + _DAY, end)
@@ -69,7 +91,7 @@ def _offset_changes(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[
         before = after
 
 
-def crossings(edges: Sequence[Fraction], before: int | Fraction, after: int | Fraction) -> Iterator[Fraction]:
+def crossings(edges: Sequence[Units], before: Units, after: Units) -> Iterator[Fraction]:
     """Where, from 0 to 1, a quantity growing evenly from `before` to `after` meets one of `edges`."""
     low, high = (before, after) if before < after else (after, before)
     for edge in edges:

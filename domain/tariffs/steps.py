@@ -8,32 +8,35 @@ priced at all, it alone is rounded and charging time is billed exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
-from domain.tariffs.lines import LineKind, Piece, Step
-
-_WH, _SECONDS = 1000, 3600
+from domain.tariffs.lines import Charge, LineKind, Piece, Step
+from domain.tariffs.scale import A_SECOND, A_WATT_HOUR, Units
 
 
-def apply_steps(pieces: Sequence[Piece]) -> None:
-    """Give the last piece of each stepped dimension its step."""
+def stepped(pieces: Sequence[Piece]) -> list[Charge]:
+    """The pieces by time, each with its step if it takes one."""
     of: dict[LineKind, list[Piece]] = {}
     for piece in pieces:
         of.setdefault(piece.kind, []).append(piece)
-    _step(of.get(LineKind.ENERGY, ()), _WH)
-    _step(of.get(LineKind.PARKING_TIME, of.get(LineKind.TIME, ())), _SECONDS)
-    _step(of.get(LineKind.RESERVATION_TIME, ()), _SECONDS)
+    kinds = [LineKind.ENERGY, LineKind.TIME, LineKind.RESERVATION_TIME]
+    if LineKind.PARKING_TIME in of:
+        kinds[1] = LineKind.PARKING_TIME
+    steps = {id(of[kind][-1]): _step(of[kind]) for kind in kinds if kind in of}
+    ordered = sorted(pieces, key=lambda piece: (piece.first, piece.kind.rank))
+    return [Charge(piece, steps.get(id(piece))) for piece in ordered]
 
 
-def _step(pieces: Sequence[Piece], per_unit: int) -> None:
-    measured = sum((piece.measured for piece in pieces), Fraction(0))
-    if measured <= 0:
-        return
+def _step(pieces: Sequence[Piece]) -> Step | None:
+    measured: Units = 0
+    for piece in pieces:
+        measured += piece.measured
     last = pieces[-1]
     size = last.candidate.component.step_size
-    if size == 0:
-        return
+    if measured <= 0 or size == 0:
+        return None
     # Hours are often rounded decimals, so time counts in whole seconds here; energy counts as given.
-    counted = measured * _WH if per_unit == _WH else Fraction(sum(piece.seconds for piece in pieces))
-    billed = Fraction(-(-counted // size) * size, per_unit)
-    last.step = Step(size, measured, billed, billed - measured)
+    if last.kind is LineKind.ENERGY:
+        billed = -(-measured // (size * A_WATT_HOUR)) * size * A_WATT_HOUR
+    else:
+        billed = -(-sum(piece.seconds for piece in pieces) // size) * size * A_SECOND
+    return Step(size, measured, billed, billed - measured)

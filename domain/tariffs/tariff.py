@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from typing import NamedTuple
 
 from domain.money import DIGITS
@@ -31,7 +30,6 @@ from domain.tariffs.reading import (
     text,
 )
 from domain.tariffs.restrictions import (
-    DAY,
     LOAD_FIELDS,
     SECOND,
     UNRESTRICTED,
@@ -40,6 +38,7 @@ from domain.tariffs.restrictions import (
     seconds_of,
 )
 from domain.tariffs.restrictions_reader import parse_restrictions
+from domain.tariffs.scale import PRICE, Units, units_of
 
 
 class ComponentType(StrEnum):
@@ -67,6 +66,11 @@ class PriceComponent:
     price: Decimal
     vat: Decimal | None = None
     step_size: int = 1
+    units: Units = field(init=False, repr=False, compare=False)
+    """The price on the common scale."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "units", units_of(self.price, PRICE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ class Tariff:
     end_date_time: datetime | None = None
     edition: str = ""
     findings: tuple[Finding, ...] = ()
+    is_2_3: bool = False
+    """It is written as OCPI 2.3.0 writes: it says whether tax is included, or limits before and after taxes."""
     edges: Edges = field(init=False, repr=False, compare=False)
     """Where the price may change inside a period."""
     _lookups: dict[Lookup, tuple[Candidate, ...]] = field(init=False, repr=False, compare=False)
@@ -141,11 +147,11 @@ class Tariff:
 
 
 class Edges(NamedTuple):
-    """Where the price may change inside a period: seconds of the local day, microseconds elapsed, kWh; load limits."""
+    """Where the price may change: seconds of the local day, microseconds elapsed, units of energy; load limits."""
 
     clock: tuple[int, ...]
-    duration: tuple[Fraction, ...]
-    kwh: tuple[Fraction, ...]
+    duration: tuple[Units, ...]
+    energy: tuple[Units, ...]
     measured: frozenset[str]
 
 
@@ -168,20 +174,27 @@ def parse_tariff(raw: Mapping[str, object]) -> Tariff:
         elements=tuple(_element(reader, item, ("elements", str(i))) for i, item in enumerate(elements)),
         type=optional_text(raw, "type", ()),
         tax_included=_tax_included(raw.get("tax_included")),
-        min_price=_limit(reader, raw, "min_price"),
-        max_price=_limit(reader, raw, "max_price"),
+        min_price=read_limit(reader, raw, "min_price"),
+        max_price=read_limit(reader, raw, "max_price"),
         start_date_time=optional_instant(raw, "start_date_time", ()),
         end_date_time=optional_instant(raw, "end_date_time", ()),
         edition=edition_of(raw),
         findings=tuple(reader.findings),
+        is_2_3=_is_2_3(raw),
     )
+
+
+def _is_2_3(raw: Mapping[str, object]) -> bool:
+    limits = [limit for limit in (raw.get("min_price"), raw.get("max_price")) if isinstance(limit, Mapping)]
+    return raw.get("tax_included") is not None or any(limit.get("before_taxes") is not None for limit in limits)
 
 
 def _tax_included(value: object) -> TaxIncluded:
     return TaxIncluded.NO if value is None else TaxIncluded(member(list(TaxIncluded), value, ("tax_included",)))
 
 
-def _limit(reader: Reader, raw: Mapping[str, object], name: str) -> PriceLimit | None:
+def read_limit(reader: Reader, raw: Mapping[str, object], name: str) -> PriceLimit | None:
+    """`min_price` or `max_price`, in either spelling."""
     if raw.get(name) is None:
         return None
     path = (name,)
@@ -198,18 +211,19 @@ def _element(reader: Reader, value: object, path: Path) -> TariffElement:
     raw = mapping(value, path)
     components = some(raw, "price_components", path)
     return TariffElement(
-        tuple(_component(reader, item, (*path, "price_components", str(i))) for i, item in enumerate(components)),
+        tuple(read_component(reader, item, (*path, "price_components", str(i))) for i, item in enumerate(components)),
         parse_restrictions(reader, raw.get("restrictions"), (*path, "restrictions")),
     )
 
 
-def _component(reader: Reader, value: object, path: Path) -> PriceComponent:
+def read_component(reader: Reader, value: object, path: Path) -> PriceComponent:
+    """One price; raises `InvalidInput` with its path."""
     raw = mapping(value, path)
     kind = ComponentType(member(list(ComponentType), text(raw, "type", path), (*path, "type")))
     vat = reader.optional_number(raw, "vat", path)
     if vat is not None and vat < 0:
         raise refusal(Flaw.BAD_VALUE, (*path, "vat"))
-    price = reader.number(required(raw, "price", path), (*path, "price"))
+    price = reader.number(required(raw, "price", path), path, "price")
     return PriceComponent(kind, price, vat, _step_size(reader, raw, path))
 
 
@@ -240,13 +254,13 @@ def _candidates(elements: Sequence[TariffElement], lookup: Lookup) -> Iterator[C
 
 def _edges(elements: Sequence[TariffElement]) -> Edges:
     clock: set[int] = set()
-    duration: set[Fraction] = set()
-    kwh: set[Fraction] = set()
+    duration: set[Units] = set()
+    energy: set[Units] = set()
     for its in (element.restrictions for element in elements):
-        clock.update(seconds_of(edge) % DAY for edge in (its.start_time, its.end_time) if edge is not None)
-        if its.start_date or its.end_date or its.day_of_week:
-            clock.add(0)
-        duration.update(Fraction(edge) * SECOND for edge in (its.min_duration, its.max_duration) if edge is not None)
-        kwh.update(Fraction(edge) for edge in (its.min_kwh, its.max_kwh) if edge is not None)
+        clock.update(seconds_of(edge) for edge in (its.start_time, its.end_time) if edge is not None)
+        if clock or its.start_date or its.end_date or its.day_of_week:
+            clock.add(0)  # where a window that states one side only begins or ends, too
+        duration.update(units_of(edge, SECOND) for edge in (its.min_duration, its.max_duration) if edge is not None)
+        energy.update(units_of(edge) for edge in (its.min_kwh, its.max_kwh) if edge is not None)
     measured = frozenset(test.field for element in elements for test in element.restrictions.tests) & LOAD_FIELDS
-    return Edges(tuple(sorted(clock)), tuple(sorted(duration)), tuple(sorted(kwh)), measured)
+    return Edges(tuple(sorted(clock)), tuple(sorted(duration)), tuple(sorted(energy)), measured)
