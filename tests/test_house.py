@@ -20,7 +20,7 @@ FLOORS = ("api", "resolvers", "domain")
 PRODUCT = (*FLOORS, "simulators")
 PYTHON = (*PRODUCT, "migrations", "tests")
 
-MAY_CATCH_ALL: dict[str, str] = {}
+MAY_CATCH_ALL = {"api/pricing.py": "one line of a stream never ends the stream: its answer says `internal`"}
 """Files that may catch every exception, and why they can answer it."""
 
 GENERATED = {".git", ".venv", ".hypothesis", "__pycache__", "build", "dist", "node_modules", "var"}
