@@ -119,11 +119,12 @@ def read_push(body: Mapping[str, object], party: Party, session_id: str, *, repl
 
 def read_periods(body: Mapping[str, object]) -> tuple[ChargingPeriod, ...]:
     """The charging periods of a Session or a CDR; no volume of energy is negative. Raises InvalidInput."""
+    listed = body.get("charging_periods")
+    if listed is None:
+        return ()
     # A price depends on the periods alone; the rest of the record is told elsewhere.
     never = "2000-01-01T00:00:00Z"
-    periods = parse_record(
-        {"start_date_time": never, "end_date_time": never, "charging_periods": body.get("charging_periods")}
-    ).periods
+    periods = parse_record({"start_date_time": never, "end_date_time": never, "charging_periods": listed}).periods
     for i, period in enumerate(periods):
         at = ("charging_periods", str(i))
         Fields({"tariff_id": period.tariff_id}, at).text("tariff_id")

@@ -134,7 +134,7 @@ class SimulationService:
     ) -> dict[ChargingSessionId, tuple[int, int]]:
         zones = {row["session_id"]: ZoneInfo(row["time_zone"]) for row in rows}
         async with self._database.read() as reader:
-            records = await self._sessions.records(reader, operator, list(zones))
+            records = await self._sessions.records(reader, operator, list(zones), draft)
         costs = {session: price([draft], record, zones[session]) for session, record in records.items()}
         return {session: (cost.net.minor, cost.gross.minor) for session, cost in costs.items()}
 

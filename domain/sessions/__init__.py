@@ -10,7 +10,7 @@ from domain.sessions.cdr import CDR, CdrCheck, CdrKind
 from domain.sessions.charging import ChargingService
 from domain.sessions.checking import Checked, Checking, packets_of
 from domain.sessions.control import ChargerControl, Reply, Start, Stop
-from domain.sessions.costs import CostLine, CostLineKind, Evidence, lines_of
+from domain.sessions.costs import CostLine, CostLineKind, lines_of
 from domain.sessions.crediting import credit, share_of
 from domain.sessions.feed import Feed, InProcessFeed, Mailbox
 from domain.sessions.guarding import Guarding
@@ -37,6 +37,7 @@ from domain.sessions.recording import Recorded, RecordingService
 from domain.sessions.securing import Securing
 from domain.sessions.service import SessionService, UpdateKind, standing
 from domain.sessions.tariffing import Tariffing
+from domain.tariffs import Evidence
 
 __all__ = [
     "CDR",

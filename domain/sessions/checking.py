@@ -43,6 +43,7 @@ from domain.tariffs import (
     RoundingPoint,
     Tariff,
     Verification,
+    cutter,
     price,
     verify,
 )
@@ -97,7 +98,8 @@ class Checking:
         assert session.started_at is not None
         where = (_readings.c.operator_id == session.operator_id, _readings.c.session_id == session.id)
         log = await tx.list(MeterReading, select(_readings).where(*where).order_by(_readings.c.number))
-        return fold(session.started_at, session.ended_at, points_of(log)).record
+        cut = cutter([await self._tariffing.quoted(tx, session)], session.started_at, ZoneInfo(session.time_zone))
+        return fold(session.started_at, session.ended_at, points_of(log), cut).record
 
     async def _verified(
         self,

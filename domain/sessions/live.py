@@ -1,17 +1,17 @@
-"""From the log of a session to the record that is priced: pure, so any order of looking gives the same cent.
+"""From the log of a session to what is priced: pure, so any order of looking gives the same cent.
 
 Periods that the charge point declares are billed as declared as long as they account for the energy it counted;
-otherwise periods are derived from its readings, from one reading to the next.
+otherwise periods are derived from its readings, from one reading to the next, and cut wherever a price may change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,7 +19,15 @@ from domain.energy import Energy
 from domain.errors import InvalidInput
 from domain.money import rounded
 from domain.sessions.models import MeterReading
-from domain.tariffs import ChargingPeriod, ChargingRecord, DimensionType, exact_text, parse_instant
+from domain.tariffs import (
+    ChargingPeriod,
+    ChargingRecord,
+    Cut,
+    DimensionType,
+    Evidence,
+    exact_text,
+    parse_instant,
+)
 
 _SECOND = timedelta(seconds=1)
 MOST_W = 2**31 - 1
@@ -28,9 +36,11 @@ _TICKS_AN_HOUR = timedelta(hours=1) // _TICK
 _ENERGY = {DimensionType.ENERGY: 1}
 _IN_AND_OUT = {DimensionType.ENERGY_IMPORT: 1, DimensionType.ENERGY_EXPORT: -1}
 
+Cutter = Callable[[Cut, Cut], list[Cut]]
+"""Where between two readings the price may change."""
 
-@dataclass(frozen=True, slots=True)
-class Point:
+
+class Point(NamedTuple):
     """What one accepted push says about the meter: energy since the start at an instant, and its periods if any."""
 
     at: datetime
@@ -51,25 +61,38 @@ class Folded:
     idle_seconds: int
 
 
-def fold(started_at: datetime, ended_at: datetime | None, points: Sequence[Point]) -> Folded:
+def uncut(since: Cut, until: Cut) -> list[Cut]:  # noqa: ARG001  it never looks
+    """No price changes anywhere."""
+    return []
+
+
+def fold(started_at: datetime, ended_at: datetime | None, points: Sequence[Point], cutter: Cutter = uncut) -> Folded:
     """The record of a session that began at `started_at`, from everything told about it, in the order it was told."""
     declared = declared_periods(points)
-    energy = points[-1].energy if points else Energy(0)
-    accounts = bool(declared) and abs(_declared_wh(declared) - energy.wh) <= max(1, len(declared))
-    periods = declared if accounts else _derived(started_at, ended_at, points)
+    energy = max((point.energy for point in points), default=Energy(0))
+    accounts = accounts_for(sum((declared_kwh(period) for period in declared), Fraction(0)), len(declared), energy)
+    periods = declared if accounts else tuple(_derived(started_at, ended_at, points, cutter))
     end = ended_at or max([started_at, *(point.at for point in points)])
-    charging, idle = _seconds(periods, DimensionType.TIME), _seconds(periods, DimensionType.PARKING_TIME)
-    if not charging and not idle:
-        # Nobody said how long energy flowed, so it did as long as the session lasted.
-        charging = (end - started_at) // _SECOND
+    charging, idle = hours(periods, DimensionType.TIME), hours(periods, DimensionType.PARKING_TIME)
     return Folded(
         record=ChargingRecord(started_at=started_at, ended_at=end, periods=periods),
         is_declared=accounts,
-        is_parked=bool(periods) and _is_parked(periods[-1]),
-        power_w=_power(periods),
-        charging_seconds=charging,
-        idle_seconds=idle,
+        is_parked=bool(periods) and is_parked(periods[-1]),
+        power_w=power(periods[-1]) if periods else None,
+        charging_seconds=charging_seconds(charging, idle, end - started_at),
+        idle_seconds=rounded(idle * 3600),
     )
+
+
+def accounts_for(kwh: Fraction, periods: int, energy: Energy) -> bool:
+    """Whether declared periods account for the energy that was counted, to a Wh each."""
+    return periods > 0 and abs(kwh * 1000 - energy.wh) <= max(1, periods)
+
+
+def charging_seconds(charging: Fraction, idle: Fraction, lasted: timedelta) -> int:
+    """Whole seconds of charging; if nobody said how long energy flowed, it did as long as the session lasted."""
+    seconds = rounded(charging * 3600)
+    return seconds if seconds or rounded(idle * 3600) else lasted // _SECOND
 
 
 def declared_periods(points: Iterable[Point]) -> tuple[ChargingPeriod, ...]:
@@ -84,61 +107,102 @@ def declared_periods(points: Iterable[Point]) -> tuple[ChargingPeriod, ...]:
         for period in point.periods or ():
             before = known.setdefault(period.start_at, period)
             if before != period:
-                raise InvalidInput("Another charging period starts at the same instant.", ("charging_periods",))
+                raise contradiction()
     return tuple(known[start] for start in sorted(known))
 
 
-def _declared_wh(periods: Sequence[ChargingPeriod]) -> Fraction:
-    return sum((_period_kwh(period) for period in periods), Fraction(0)) * 1000
+def contradiction() -> InvalidInput:
+    """Two periods that cannot both be true."""
+    return InvalidInput("Another charging period starts at the same instant.", ("charging_periods",))
 
 
-def _period_kwh(period: ChargingPeriod) -> Fraction:
+def declared_kwh(period: ChargingPeriod) -> Fraction:
     """As it will be priced: ENERGY where it is listed, else what came in without what went out."""
     has_energy = any(kind is DimensionType.ENERGY for kind, _ in period.dimensions)
     signs = _ENERGY if has_energy else _IN_AND_OUT
     return sum((signs.get(kind, 0) * Fraction(volume) for kind, volume in period.dimensions), Fraction(0))
 
 
-def _seconds(periods: Sequence[ChargingPeriod], kind: DimensionType) -> int:
-    hours = (Fraction(volume) for period in periods for told, volume in period.dimensions if told is kind)
-    return rounded(sum(hours, Fraction(0)) * 3600)
+def hours(periods: Iterable[ChargingPeriod], kind: DimensionType) -> Fraction:
+    """What periods list of a time, added up."""
+    volumes = (Fraction(volume) for period in periods for told, volume in period.dimensions if told is kind)
+    return sum(volumes, Fraction(0))
 
 
-def _derived(started_at: datetime, ended_at: datetime | None, points: Sequence[Point]) -> tuple[ChargingPeriod, ...]:
-    """One period from each reading to the next; a stretch in which no energy flowed is parking.
-
-    Meters do not run backwards, so energy orders the readings; none was taken before the start or after the end.
-    """
-    found, since, energy = [], started_at, Energy(0)
-    for point in sorted(points, key=lambda point: (point.energy, point.at)):
-        at = max(since, point.at if ended_at is None else min(point.at, ended_at))
-        if at == since and point.energy == energy:
-            continue
-        flowed = point.energy - energy
-        hours = Fraction((at - since) // _TICK, _TICKS_AN_HOUR)
-        kind = DimensionType.TIME if flowed.wh else DimensionType.PARKING_TIME
-        dimensions = ((DimensionType.ENERGY, flowed.kwh), (kind, hours)) if flowed.wh else ((kind, hours),)
-        found.append(ChargingPeriod(since, dimensions))
-        since, energy = at, point.energy
-    return tuple(found)
-
-
-def _is_parked(period: ChargingPeriod) -> bool:
+def is_parked(period: ChargingPeriod) -> bool:
+    """Whether the vehicle stood there without charging."""
     return any(kind is DimensionType.PARKING_TIME and volume for kind, volume in period.dimensions)
 
 
-def _power(periods: Sequence[ChargingPeriod]) -> int | None:
-    if not periods or _is_parked(periods[-1]):
+def power(period: ChargingPeriod) -> int | None:
+    """The mean power of a period in W; one of no time at all has none that could be believed."""
+    if is_parked(period):
         return None
-    volumes = dict(periods[-1].dimensions)
-    energy, hours = volumes.get(DimensionType.ENERGY), volumes.get(DimensionType.TIME)
-    # A stretch of no time at all has no power that could be believed.
-    return min(int(Fraction(energy) / Fraction(hours) * 1000), MOST_W) if energy and hours else None
+    volumes = dict(period.dimensions)
+    energy, time = volumes.get(DimensionType.ENERGY), volumes.get(DimensionType.TIME)
+    return min(int(Fraction(energy) / Fraction(time) * 1000), MOST_W) if energy and time else None
+
+
+class Deriving:
+    """Periods from readings, one after the other: meters do not run backwards, so energy orders the readings."""
+
+    def __init__(self, started_at: datetime, cutter: Cutter) -> None:
+        self._since = started_at
+        self._energy = Energy(0)
+        self._is_parked = False
+        self._cutter = cutter
+
+    def next(self, point: Point, ended_at: datetime | None) -> Iterator[ChargingPeriod]:
+        """The periods up to a reading; none was taken before the start or after the end of the session.
+
+        A stretch in which no energy flowed is parking.
+        """
+        at = max(self._since, point.at if ended_at is None else min(point.at, ended_at))
+        if at == self._since and point.energy == self._energy:
+            return
+        flows = point.energy != self._energy
+        since, until = (
+            Cut(at_, Fraction(wh.wh, 1000)) for at_, wh in ((self._since, self._energy), (at, point.energy))
+        )
+        cuts = self._cutter(since, until)
+        evidence = Evidence.INTERPOLATED if cuts and flows else Evidence.METERED
+        states = () if flows or self._is_parked else ((since.at, "PARKED"),)
+        for end in (*cuts, until):
+            time = Fraction((end.at - since.at) // _TICK, _TICKS_AN_HOUR)
+            kind = DimensionType.TIME if flows else DimensionType.PARKING_TIME
+            energy = ((DimensionType.ENERGY, _plain(end.energy_kwh - since.energy_kwh)),) if flows else ()
+            yield ChargingPeriod(since.at, (*energy, (kind, time)), evidence=evidence, states=states)
+            since, states = end, ()
+        self._since, self._energy, self._is_parked = at, point.energy, not flows
+
+
+def _derived(
+    started_at: datetime, ended_at: datetime | None, points: Sequence[Point], cutter: Cutter
+) -> Iterator[ChargingPeriod]:
+    deriving = Deriving(started_at, cutter)
+    for point in sorted(points, key=by_energy):
+        yield from deriving.next(point, ended_at)
+
+
+def by_energy(point: Point) -> tuple[Energy, datetime]:
+    """The order of readings."""
+    return point.energy, point.at
+
+
+def _plain(kwh: Fraction) -> Decimal | Fraction:
+    """As a decimal of whole Wh where it is one."""
+    wh = kwh * 1000
+    return Energy(wh.numerator).kwh if wh.denominator == 1 else kwh
 
 
 def points_of(readings: Iterable[MeterReading]) -> list[Point]:
     """The log as points."""
-    return [Point(row.at, Energy(row.energy_wh), row.replaces, _periods(row.periods)) for row in readings]
+    return [point_of(row) for row in readings]
+
+
+def point_of(row: MeterReading) -> Point:
+    """One row of the log."""
+    return Point(row.at, Energy(row.energy_wh), row.replaces, _periods(row.periods))
 
 
 def periods_json(periods: Iterable[ChargingPeriod] | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -15,13 +14,20 @@ from domain.errors import InvalidInput, NotFound, StateConflict
 from domain.ids import OperatorId
 from domain.ledger import Cause
 from domain.partners import PartnerService, Party
+from domain.sessions.accepting import (
+    cost_columns,
+    is_older,
+    reading_of,
+    says_nothing_new,
+    status_after,
+    still_counts,
+)
 from domain.sessions.arriving import Arriving
 from domain.sessions.billing import Billing
 from domain.sessions.cdr import CDR
-from domain.sessions.costs import Evidence, cost_lines, lines_json
 from domain.sessions.declared import check_declared
 from domain.sessions.feed import Feed
-from domain.sessions.live import Folded, fold, periods_json, points_of
+from domain.sessions.following import Followed, Following, Standing
 from domain.sessions.models import (
     LIFE_OF_A_CHARGING_SESSION,
     ChargingSession,
@@ -34,8 +40,8 @@ from domain.sessions.ordering import noted
 from domain.sessions.push import CdrPush, SessionPush, TheirStatus
 from domain.sessions.securing import Securing, changed
 from domain.sessions.tariffing import Tariffing
-from domain.states import may_move, move
-from domain.tariffs import Pricing, price
+from domain.states import move
+from domain.tariffs import ChargingRecord
 
 _readings = table_of(MeterReading)
 _Status = ChargingSessionStatus
@@ -47,6 +53,9 @@ class Recorded(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     STALE = "stale"
+
+
+_Taken = tuple[ChargingSession, Recorded, Following | None]
 
 
 class RecordingService:
@@ -71,14 +80,17 @@ class RecordingService:
         self._billing = billing
         self._feed = feed
         self._clock = clock
+        self._followed = Followed()
 
     async def record(self, party: Party, push: SessionPush, cause: Cause) -> tuple[ChargingSession, Recorded]:
-        """Take a PUT or PATCH of a session. Told twice, or older than what is known, it changes nothing.
+        """Take a PUT or PATCH of a session. Told twice it changes nothing; told late, its meter value still counts.
 
         Raises InvalidInput (meter backwards, energy below zero, periods that contradict), NotFound (a PATCH of an
         unknown session, an unknown place or Token), UnknownTariff; then nothing is stored.
         """
-        session, outcome = await self._record(party, push, cause)
+        session, outcome, following = await self._record(party, push, cause)
+        if following is not None:
+            self._followed.put_back(session, following)
         if outcome is not Recorded.STALE:
             await self._feed.publish(session)
         return session, outcome
@@ -112,14 +124,19 @@ class RecordingService:
         return found
 
     @retried
-    async def _record(self, party: Party, push: SessionPush, cause: Cause) -> tuple[ChargingSession, Recorded]:
+    async def _record(self, party: Party, push: SessionPush, cause: Cause) -> _Taken:
         async with self._database.transaction() as tx:
             session = await self._arriving.known(tx, party, push)
             outcome = Recorded.UPDATED
             if session is None:
                 session, outcome = await self._arriving.begin(tx, party, push, cause), Recorded.CREATED
-            if session.is_final or _is_older(session, push):
-                return session, Recorded.STALE
+            if session.is_final:
+                return session, Recorded.STALE, None
+            if is_older(session, push):
+                late = still_counts(session, push)
+                if late is None:
+                    return session, Recorded.STALE, None
+                push = late
             if push.currency not in (None, session.currency):
                 raise InvalidInput(f"The session counts in {session.currency}.", ("currency",))
             return await self._take(tx, party, session, push, cause, outcome)
@@ -132,40 +149,57 @@ class RecordingService:
         push: SessionPush,
         cause: Cause,
         outcome: Recorded,
-    ) -> tuple[ChargingSession, Recorded]:
+    ) -> _Taken:
         now = self._clock.now()
-        reading = _reading(session, push, now)
-        log = await self._log(tx, session)
+        reading = reading_of(session, push, now)
         started_at = push.started_at or session.started_at or push.last_updated
         ended_at = push.ended_at or session.ended_at
         if ended_at is not None and ended_at < started_at:
             raise InvalidInput("A session cannot end before it started.", ("end_date_time",))
-        if _says_nothing_new(session, reading, push, log):
-            return session, Recorded.STALE
-        folded = fold(started_at, ended_at, points_of([*log, reading]))
+        told = ChargingRecord(started_at, started_at, push.periods or ())
+        locked, tariffs = await self._tariffing.locked(tx, session, told)
+        following = await self._follow(tx, session, Following(started_at, ZoneInfo(session.time_zone), tariffs))
+        if says_nothing_new(session, reading, push, following):
+            return session, Recorded.STALE, following
+        following.offer(tariffs)
+        if not following.take(reading, ended_at):
+            log = await self._log(tx, session, after=0)
+            following = Following(started_at, ZoneInfo(session.time_zone), tariffs).again([*log, reading], ended_at)
+        standing = following.stands(ended_at)
         if push.status is TheirStatus.COMPLETED:
-            ended_at = folded.record.ended_at
-        locked, tariffs = await self._tariffing.locked(tx, session, folded.record)
-        pricing = price(tariffs, folded.record, ZoneInfo(session.time_zone))
+            ended_at = standing.ended_at
         await tx.insert(reading)
         session = await changed(
             tx,
             session,
             now,
             ocpi_id=push.ocpi_id,
-            ocpi_last_updated=push.last_updated,
+            ocpi_last_updated=max(push.last_updated, session.ocpi_last_updated or push.last_updated),
             started_at=started_at,
             ended_at=ended_at,
-            metered_at=reading.at,
+            metered_at=reading.at if session.readings == 0 else max(reading.at, session.metered_at),
             readings=reading.number,
-            energy_wh=reading.energy_wh,
-            power_w=None if ended_at else folded.power_w,
-            charging_seconds=folded.charging_seconds,
-            idle_seconds=folded.idle_seconds,
+            energy_wh=max(reading.energy_wh, session.energy_wh),
+            power_w=None if ended_at else standing.power_w,
+            charging_seconds=standing.charging_seconds,
+            idle_seconds=standing.idle_seconds,
             locked_tariffs=locked,
-            **_cost(pricing, folded),
+            **cost_columns(standing.pricing),
         )
-        return await self._go_on(tx, party, session, push, folded, pricing, cause), outcome
+        return await self._go_on(tx, party, session, push, standing, cause), outcome, following
+
+    async def _follow(self, tx: Transaction, session: ChargingSession, anew: Following) -> Following:
+        """What there is of a session, up to its last reading: as it is remembered, or from its log."""
+        known = self._followed.take_out(session)
+        if known is None or known.started_at != anew.started_at or known.readings > session.readings:
+            return anew.again(await self._log(tx, session, after=0), session.ended_at) if session.readings else anew
+        if known.readings == session.readings:
+            return known
+        # Another gateway has taken some in between.
+        for row in await self._log(tx, session, after=known.readings):
+            if not known.take(row, session.ended_at):
+                return anew.again(await self._log(tx, session, after=0), session.ended_at)
+        return known
 
     async def _go_on(
         self,
@@ -173,18 +207,17 @@ class RecordingService:
         party: Party,
         session: ChargingSession,
         push: SessionPush,
-        folded: Folded,
-        pricing: Pricing,
+        standing: Standing,
         cause: Cause,
     ) -> ChargingSession:
-        to = _status(session.status, push.status, folded, bills_itself=party.sends_cdrs)
+        to = status_after(session.status, push.status, standing, bills_itself=party.sends_cdrs)
         if to is _Status.FAILED:
             await self._securing.let_go(tx, session, cause)
             return await self._move(tx, session, to, stop_reason=session.stop_reason or StopReason.FAULT)
         if session.wallet_id is not None:
             session = await self._keep_up(tx, session, cause, is_over=push.status is TheirStatus.COMPLETED)
         if to is _Status.COMPLETED:
-            return await self._billing.bill(tx, session, pricing, cause)
+            return await self._billing.bill(tx, session, standing.pricing, cause)
         return session if to is session.status else await self._move(tx, session, to)
 
     async def _keep_up(
@@ -206,9 +239,11 @@ class RecordingService:
         status = move(LIFE_OF_A_CHARGING_SESSION, session.status, to)
         return await changed(tx, session, self._clock.now(), status=status, **values)
 
-    async def _log(self, tx: Transaction, session: ChargingSession) -> list[MeterReading]:
+    async def _log(self, tx: Transaction, session: ChargingSession, *, after: int) -> list[MeterReading]:
         statement = select(_readings).where(
-            _readings.c.operator_id == session.operator_id, _readings.c.session_id == session.id
+            _readings.c.operator_id == session.operator_id,
+            _readings.c.session_id == session.id,
+            _readings.c.number > after,
         )
         return await tx.list(MeterReading, statement.order_by(_readings.c.number))
 
@@ -231,67 +266,3 @@ class RecordingService:
                 raise InvalidInput(f"The session counts in {session.currency}.", ("currency",))
             rate = await self._tariffing.only_rate(tx, session)
             return await self._billing.bill_declared(tx, session, push, rate, cause), True
-
-
-def _is_older(session: ChargingSession, push: SessionPush) -> bool:
-    return session.ocpi_last_updated is not None and push.last_updated < session.ocpi_last_updated
-
-
-def _reading(session: ChargingSession, push: SessionPush, now: datetime) -> MeterReading:
-    energy_wh = session.energy_wh if push.energy is None else push.energy.wh
-    if energy_wh < session.energy_wh:
-        raise InvalidInput("The meter runs backwards: this is less energy than was counted before.", ("kwh",))
-    return MeterReading(
-        operator_id=session.operator_id,
-        session_id=session.id,
-        number=session.readings + 1,
-        at=push.ended_at or push.last_updated,
-        energy_wh=energy_wh,
-        status="" if push.status is None else push.status.value,
-        replaces=push.replaces,
-        periods=periods_json(push.periods),
-        received_at=now,
-    )
-
-
-def _says_nothing_new(
-    session: ChargingSession, reading: MeterReading, push: SessionPush, log: list[MeterReading]
-) -> bool:
-    """Whether a push at the instant of the last one repeats it: operators retry."""
-    if not log or session.ocpi_last_updated != push.last_updated or reading.energy_wh != log[-1].energy_wh:
-        return False
-    if reading.status not in ("", log[-1].status):
-        return False
-    told: set[object] = set()
-    for point in points_of(log):
-        told |= set(point.periods or ())
-    return all(period in told for period in push.periods or ())
-
-
-def _status(
-    now: ChargingSessionStatus, theirs: TheirStatus | None, folded: Folded, *, bills_itself: bool
-) -> ChargingSessionStatus:
-    """Where a session stands after a push; while we wait for it to stop, it stays STOPPING."""
-    is_active = theirs is TheirStatus.ACTIVE and now is not _Status.STOPPING
-    stays_active = theirs is None and now in (_Status.CHARGING, _Status.PARKED)
-    if theirs is TheirStatus.COMPLETED:
-        to = _Status.STOPPING if bills_itself else _Status.COMPLETED
-    elif theirs is TheirStatus.INVALID:
-        to = _Status.FAILED
-    elif is_active or stays_active:
-        to = _Status.PARKED if folded.is_parked else _Status.CHARGING
-    else:
-        to = now
-    assert to is now or may_move(LIFE_OF_A_CHARGING_SESSION, now, to)
-    return to
-
-
-def _cost(pricing: Pricing, folded: Folded) -> dict[str, object]:
-    evidence = Evidence.METERED if folded.is_declared else Evidence.INTERPOLATED
-    return {
-        "accrued_net_minor": pricing.accrued_net.minor,
-        "accrued_tax_minor": (pricing.accrued_gross - pricing.accrued_net).minor,
-        "net_minor": pricing.net.minor,
-        "tax_minor": pricing.tax.minor,
-        "lines": lines_json(cost_lines(pricing, evidence)),
-    }

@@ -20,10 +20,11 @@ from domain.ids import CdrId, ChargingSessionId, DriverId, OperatorId, QuoteId
 from domain.sessions.cdr import CDR, CdrKind
 from domain.sessions.checking import Checked, checks_of
 from domain.sessions.feed import Feed, Mailbox
-from domain.sessions.live import fold, points_of
+from domain.sessions.following import Following
+from domain.sessions.live import declared_periods, fold, points_of
 from domain.sessions.models import FINAL, ChargingSession, ChargingSessionStatus, MeterReading, Quote
 from domain.sessions.tariffing import Tariffing
-from domain.tariffs import ChargingPeriod, ChargingRecord, Pricing, price
+from domain.tariffs import ChargingPeriod, ChargingRecord, Pricing, Tariff, cutter
 
 _sessions = table_of(ChargingSession)
 _cdrs = table_of(CDR)
@@ -122,29 +123,34 @@ class SessionService:
         log = await self._log(reader, session.operator_id, session.id, None)
         if not log or session.started_at is None:
             return None
-        folded = fold(session.started_at, session.ended_at, points_of(log))
-        _, tariffs = await self._tariffing.locked(reader, session, folded.record)
-        return price(tariffs, folded.record, ZoneInfo(session.time_zone))
+        told = ChargingRecord(session.started_at, session.started_at, declared_periods(points_of(log)))
+        _, tariffs = await self._tariffing.locked(reader, session, told)
+        following = Following(session.started_at, ZoneInfo(session.time_zone), tariffs)
+        return following.again(log, session.ended_at).stands(session.ended_at).pricing
 
     async def checked(self, reader: Reader, cdr: CDR) -> Checked | None:
         """What was found when this CDR was taken; None where there was nothing to check."""
         return next(iter(await checks_of(reader, cdr.operator_id, [cdr.id])), None)
 
     async def records(
-        self, reader: Reader, operator: OperatorId, sessions: Sequence[ChargingSessionId]
+        self, reader: Reader, operator: OperatorId, sessions: Sequence[ChargingSessionId], tariff: Tariff
     ) -> dict[ChargingSessionId, ChargingRecord]:
-        """What these sessions amount to by their logs, no period naming a tariff; what never started is missing."""
+        """What these sessions amount to by their logs, cut for this tariff, no period naming one.
+
+        What never started is missing.
+        """
         at = (_readings.c.operator_id == operator, _readings.c.session_id.in_(sessions))
         ordered = select(_readings).where(*at).order_by(_readings.c.session_id, _readings.c.number)
         logs: defaultdict[ChargingSessionId, list[MeterReading]] = defaultdict(list)
         for reading in await reader.list(MeterReading, ordered):
             logs[reading.session_id].append(reading)
-        statement = select(_sessions.c.id, _sessions.c.started_at, _sessions.c.ended_at).where(
+        statement = select(_sessions.c.id, _sessions.c.started_at, _sessions.c.ended_at, _sessions.c.time_zone).where(
             _sessions.c.operator_id == operator, _sessions.c.id.in_(logs), _sessions.c.started_at.is_not(None)
         )
         found = {}
         for row in await reader.rows(statement):
-            record = fold(row["started_at"], row["ended_at"], points_of(logs[row["id"]])).record
+            cut = cutter([tariff], row["started_at"], ZoneInfo(row["time_zone"]))
+            record = fold(row["started_at"], row["ended_at"], points_of(logs[row["id"]]), cut).record
             periods = tuple(ChargingPeriod(period.start_at, period.dimensions) for period in record.periods)
             found[row["id"]] = replace(record, periods=periods)
         return found

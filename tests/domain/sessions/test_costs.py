@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.energy import Energy
-from domain.sessions import Evidence, lines_of
+from domain.sessions import lines_of
 from domain.sessions.costs import CostLineKind, cost_lines, earned, lines_json
 from domain.sessions.declared import declared_lines, earned_from
 from domain.sessions.live import Point, fold
@@ -53,7 +53,7 @@ def pricings(draw: st.DrawFn) -> Pricing:
 
 @given(pricings())
 def test_lines_add_up_to_the_total(pricing: Pricing) -> None:
-    lines = cost_lines(pricing, Evidence.METERED)
+    lines = cost_lines(pricing)
     assert sum(line.net_minor for line in lines) == pricing.net.minor
     assert sum(line.tax_minor for line in lines) == pricing.tax.minor
     assert all(line.explanation for line in lines)
@@ -61,7 +61,7 @@ def test_lines_add_up_to_the_total(pricing: Pricing) -> None:
 
 @given(pricings())
 def test_lines_survive_the_table(pricing: Pricing) -> None:
-    lines = cost_lines(pricing, Evidence.INTERPOLATED)
+    lines = cost_lines(pricing)
     assert lines_of(lines_json(lines)) == lines
 
 
@@ -77,7 +77,7 @@ def test_unit_prices_are_shown_without_and_with_tax() -> None:
     record = fold(NOON, after(60), [Point(after(60), Energy(10_000))]).record
     for included, shown in (("NO", ("0.5", "0.595")), ("YES", ("0.420168", "0.5")), ("N/A", ("0.5", "0.5"))):
         raw = tariff("T", component("ENERGY", "0.50"), tax_included=included)
-        (line, *_) = cost_lines(price([parse_tariff(raw)], record, BERLIN), Evidence.METERED)
+        (line, *_) = cost_lines(price([parse_tariff(raw)], record, BERLIN))
         assert (line.price_net, line.price_gross) == tuple(map(Decimal, shown))
 
 
@@ -86,7 +86,7 @@ def test_reservations_are_one_kind_of_line() -> None:
     raw = tariff("T", elements=[{"price_components": [component("TIME", "2.40")], "restrictions": restrictions}])
     told = (ChargingPeriod(NOON, ((DimensionType.RESERVATION_TIME, Decimal("0.5")),)), period(30, "1", hours="0.5"))
     record = fold(NOON, after(60), [Point(after(60), Energy(1000), replaces=True, periods=told)]).record
-    lines = cost_lines(price([parse_tariff(raw)], record, BERLIN), Evidence.METERED)
+    lines = cost_lines(price([parse_tariff(raw)], record, BERLIN))
     assert [(line.kind, line.net_minor) for line in lines] == [(CostLineKind.RESERVATION, 120)]
 
 

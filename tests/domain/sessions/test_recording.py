@@ -62,11 +62,11 @@ async def test_a_push_told_again_changes_nothing(stage: Stage) -> None:
     assert await stage.everything() == before
 
 
-async def test_a_push_older_than_what_is_known_is_ignored(stage: Stage) -> None:
+async def test_a_push_overtaken_by_a_newer_one_says_nothing_about_where_things_stand(stage: Stage) -> None:
     await stage.record(stage.push("S1", ACTIVE, 0, 0))
     await stage.record(stage.patch("S1", None, 30, 5000))
     before = await stage.everything()
-    for late in (stage.patch("S1", None, 20, 3000), stage.push("S1", INVALID, 29, 9000)):
+    for late in (stage.patch("S1", ACTIVE, 20, None), stage.push("S1", INVALID, 29, 9000)):
         session, outcome = await stage.record(late)
         assert (outcome, session.energy_wh, session.status) == (Recorded.STALE, 5000, _Status.CHARGING)
     assert await stage.everything() == before
