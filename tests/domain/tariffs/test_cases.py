@@ -18,7 +18,7 @@ import pytest
 from domain import errors
 from domain.errors import DomainError
 from domain.money import Money
-from domain.tariffs import AdjustmentKind, Pricing, parse_record, parse_tariff, price, pricing_json
+from domain.tariffs import AdjustmentKind, Pricing, json_text, parse_record, parse_tariff, price, pricing_json
 
 CASES = sorted((Path(__file__).parents[2] / "tariff_cases").glob("*/case.json"))
 
@@ -49,7 +49,7 @@ def test_a_session_costs_what_its_case_says(path: Path) -> None:
         assert (name, billed[name]) == (name, quantity)
     assert {name: _STATED[name](pricing) for name in expected} == expected
     assert adds_up(pricing)
-    json.dumps(pricing_json(pricing))
+    json_text(pricing_json(pricing))
 
 
 def test_there_are_cases() -> None:
