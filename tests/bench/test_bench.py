@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -26,10 +23,9 @@ from domain.database import Database
 from domain.energy import Energy
 from domain.ledger import Cause
 from domain.sessions import SessionPush, TheirStatus, TokenName
-from domain.tariffs import parse_record, parse_tariff, price
 from resolvers.principal import Role
 from tests.bench.rates import per_second, say
-from tests.world import TARIFF, World, at, build
+from tests.world import World, at, build
 
 pytestmark = pytest.mark.bench
 
@@ -71,23 +67,6 @@ async def test_home_query_against_a_bare_handler(postgres_url: str, tmp_path: Pa
     say("home query, requests/s", mine, "bare Starlette + asyncpg + orjson", theirs)
 
 
-def test_priced_cdrs_against_reading_their_json() -> None:
-    tariff = parse_tariff(TARIFF)
-    text = json.dumps(_cdr(periods=50))
-    zone = ZoneInfo("Europe/Berlin")
-    record = parse_record(json.loads(text, parse_float=Decimal))
-
-    def loads() -> None:
-        json.loads(text)
-
-    def priced() -> None:
-        price([tariff], record, zone)
-
-    rates = [(_per_second(priced), _per_second(loads)) for _ in range(ROUNDS)]
-    mine, theirs = (statistics.median(side) for side in zip(*rates, strict=True))
-    say("CDRs of 50 periods priced/s", mine, "json.loads of the same CDR", theirs)
-
-
 async def _charge(world: World, number: int) -> None:
     """One billed session of the world's driver."""
     name = TokenName(world.operator.emsp_role, world.token.uid, world.token.contract_id, is_app=True)
@@ -114,21 +93,6 @@ async def _charge(world: World, number: int) -> None:
         ended_at=began + timedelta(minutes=30),
     )
     await world.services.recording.record(world.party, done, CAUSE)
-
-
-def _cdr(periods: int) -> dict[str, object]:
-    began = at("08:00")
-    return {
-        "start_date_time": began.isoformat(),
-        "end_date_time": (began + timedelta(minutes=periods)).isoformat(),
-        "charging_periods": [
-            {
-                "start_date_time": (began + timedelta(minutes=number)).isoformat(),
-                "dimensions": [{"type": "ENERGY", "volume": 0.183}, {"type": "TIME", "volume": 0.0167}],
-            }
-            for number in range(periods)
-        ],
-    }
 
 
 def _request(bearer: str) -> bytes:
@@ -167,14 +131,6 @@ async def _rate(port: int, request: bytes) -> float:
     for _, writer in lines:
         writer.close()
     return rate
-
-
-def _per_second(do: Callable[[], None]) -> float:
-    began, done = time.perf_counter(), 0
-    while time.perf_counter() - began < 1:
-        do()
-        done += 1
-    return done / (time.perf_counter() - began)
 
 
 def _free_port() -> int:
