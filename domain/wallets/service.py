@@ -212,8 +212,12 @@ class WalletService:
     async def close(self, operator: OperatorId, wallet: WalletId) -> Wallet:
         """Nothing moves in it any more. Raises NotFound, and StateConflict while money is in it or owed."""
         async with self._database.transaction() as tx:
+            seen = await tx.find(Wallet, operator_id=operator, id=wallet)
+            if seen is None:
+                raise NotFound("wallet")
+            # Its accounts before its row, as whoever writes a line of the statement locks them.
+            funds = await funds_of(self._journal, tx, operator, seen.id, seen.currency)
             found = await self._locked(tx, operator, wallet)
-            funds = await funds_of(self._journal, tx, operator, found.id, found.currency)
             if funds.available or funds.held or funds.promo or funds.owed:
                 raise StateConflict("This wallet is not empty; pay it out first.", "wallet", found.id)
             if found.closed_at is not None:
