@@ -60,7 +60,7 @@ def _contradiction(
         return "ledger_seal", number, "previous_hash", previous, seal.previous_hash
     if body is None:
         return "ledger_posting", seal.posting_id, "row", f"the one of seal {number}", "none"
-    expected = chained(previous, body)
+    expected = chained(previous, number, seal.sealed_at, body)
     if expected != seal.hash:
-        return "ledger_posting", seal.posting_id, f"content under seal {number}", seal.hash, expected
+        return "ledger_posting", seal.posting_id, f"content, or hash or instant of seal {number}", seal.hash, expected
     return None

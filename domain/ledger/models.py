@@ -102,7 +102,7 @@ class LedgerEntry(SQLModel, table=True):
 
 
 class LedgerSeal(SQLModel, table=True):
-    """One link of the chain over all postings of an operator: `hash` = SHA-256 of the hash before and the content."""
+    """One link of the chain over all postings of an operator: `hash` covers the one before, itself and the content."""
 
     __tablename__ = "ledger_seal"
     __table_args__ = (

@@ -72,7 +72,7 @@ class Sealer:
             now, seals = self._clock.now(), []
             for posting in postings:
                 number, before = number + 1, previous
-                previous = chained(before, bodies[posting.id])
+                previous = chained(before, number, now, bodies[posting.id])
                 seals.append(
                     LedgerSeal(
                         operator_id=operator,
@@ -158,9 +158,9 @@ async def contents(reader: Reader, operator: OperatorId, postings: Sequence[Ledg
     return {id_: orjson.dumps(body, option=orjson.OPT_SORT_KEYS) for id_, body in found.items()}
 
 
-def chained(previous: str, body: bytes) -> str:
-    """The hash of a seal: SHA-256 over the hash before it and the content."""
-    return hashlib.sha256(previous.encode() + body).hexdigest()
+def chained(previous: str, number: int, sealed_at: datetime, body: bytes) -> str:
+    """The hash of a seal: SHA-256 over the hash before it, its own number and instant, and the content."""
+    return hashlib.sha256(f"{previous} {number} {_value(sealed_at)} ".encode() + body).hexdigest()
 
 
 def _unsealed(operator: OperatorId, since: UUID | None) -> Select[Any]:
