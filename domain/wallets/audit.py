@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 
 from domain.columns import table_of
 from domain.database import Reader
-from domain.ledger import EVERYTHING, Check, Code, Finding, LedgerAccount, Scope, Verdict
+from domain.ledger import EVERYTHING, Check, Code, Finding, LedgerAccount, LedgerEntry, Scope, Verdict
 from domain.wallets.models import Hold, HoldEvent, HoldStatus, Wallet, WalletEntry
 
 _accounts = table_of(LedgerAccount)
@@ -16,6 +16,7 @@ _holds = table_of(Hold)
 _events = table_of(HoldEvent)
 _wallets = table_of(Wallet)
 _entries = table_of(WalletEntry)
+_moves = table_of(LedgerEntry)
 _IN_TOTAL = (Code.WALLET_AVAILABLE, Code.WALLET_HELD, Code.WALLET_PROMO)
 
 
@@ -55,8 +56,12 @@ async def holds_are_what_their_events_say(reader: Reader, scope: Scope = EVERYTH
         "freed": func.sum(case((_events.c.kind.in_(("lower", "release", "expire")), amount), else_=0)),
     }
     statement = (
-        select(_holds, *(total.label(f"told_{name}") for name, total in sums.items()), func.count().label("events"))
-        .join(_events, and_(_events.c.operator_id == _holds.c.operator_id, _events.c.hold_id == _holds.c.id))
+        select(
+            _holds,
+            *(func.coalesce(total, 0).label(f"told_{name}") for name, total in sums.items()),
+            func.count(_events.c.number).label("events"),
+        )
+        .outerjoin(_events, and_(_events.c.operator_id == _holds.c.operator_id, _events.c.hold_id == _holds.c.id))
         .where(*_of(scope, _holds.c.wallet_id))
         .group_by(*_holds.c)
         .order_by(_holds.c.operator_id, _holds.c.id)
@@ -74,6 +79,35 @@ async def holds_are_what_their_events_say(reader: Reader, scope: Scope = EVERYTH
         rest = raised - captured - released
         if row["status"] is not HoldStatus.OPEN and rest:
             return told.broken("hold", row["id"], "rest", 0, rest, row["operator_id"], [row["wallet_id"]])
+    return told.sound()
+
+
+async def held_promo_is_what_was_posted(reader: Reader, scope: Scope = EVERYTHING) -> Verdict:
+    """I10: granted credit in a hold, or spent by it, is what its postings took from the wallet's granted credit."""
+    told = Finding("I10", "granted credit in holds is what was posted")
+    its_events = and_(_events.c.operator_id == _holds.c.operator_id, _events.c.hold_id == _holds.c.id)
+    its_moves = and_(_moves.c.operator_id == _events.c.operator_id, _moves.c.posting_id == _events.c.posting_id)
+    of_promo = and_(
+        _accounts.c.operator_id == _moves.c.operator_id,
+        _accounts.c.id == _moves.c.account_id,
+        _accounts.c.code == Code.WALLET_PROMO,
+    )
+    taken = func.sum(case((_accounts.c.id.is_not(None), -_moves.c.amount_minor), else_=0))
+    statement = (
+        select(_holds, taken.label("taken"))
+        .outerjoin(_events, its_events)
+        .outerjoin(_moves, its_moves)
+        .outerjoin(_accounts, of_promo)
+        .where(*_of(scope, _holds.c.wallet_id))
+        .group_by(*_holds.c)
+        .order_by(_holds.c.operator_id, _holds.c.id)
+    )
+    async for row in reader.stream(statement):
+        told.looked_at += 1
+        expected, found = int(row["taken"]), row["promo_minor"]
+        if expected != found:
+            where = ("hold", row["id"], "promo_minor", expected, found)
+            return told.broken(*where, row["operator_id"], [row["wallet_id"]])
     return told.sound()
 
 
@@ -161,6 +195,7 @@ def _of(scope: Scope, wallet_id: ColumnElement[Any]) -> list[ColumnElement[bool]
 CHECKS: tuple[Check, ...] = (
     held_is_what_holds_hold,
     holds_are_what_their_events_say,
+    held_promo_is_what_was_posted,
     sessions_hold_once,
     statements_chain,
     totals_are_balances,
