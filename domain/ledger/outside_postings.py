@@ -71,8 +71,13 @@ class Abroad:
     """What the driver pays; its net is ours to split, its taxes are our output tax."""
 
 
-def roamed(session: ChargingSessionId, wallet: WalletId, abroad: Abroad, funds: Funds, at: datetime) -> Posting:
-    """Row 13: their net and our tax are paid, the rest is margin; a loss runs the other way."""
+def roamed(  # what is sold to whom, and what there is to pay it
+    session: ChargingSessionId, wallet: WalletId, abroad: Abroad, funds: Funds, held_promo: Money, at: datetime
+) -> Posting:
+    """Row 13: their net and our tax are paid, the rest is margin; a loss runs the other way.
+
+    `funds` and `held_promo` as for a session at home.
+    """
     sold, margin = abroad.sold, chart.roaming_margin(abroad.party)
     theirs = abroad.their_net if abroad.reclaim_in else abroad.their_net + abroad.their_tax
     earned = sold.charging + sold.idle - theirs
@@ -91,7 +96,8 @@ def roamed(session: ChargingSessionId, wallet: WalletId, abroad: Abroad, funds: 
     if abroad.reclaim_in and abroad.their_tax:
         legs.append(Leg(chart.input_vat(abroad.reclaim_in), chart.cpo_payable(abroad.party), abroad.their_tax))
     rest = max(zero, funds.held - sold.total)
-    legs += poured([(chart.held(wallet), rest)], [(chart.available(wallet), rest)])
+    unused = max(zero, held_promo - min(sold.total, funds.held))
+    legs += poured([(chart.held(wallet), rest)], [(chart.promo(wallet), unused), (chart.available(wallet), rest)])
     return Posting(f"capture:{session}", "session_charge", subject("charging_session", session), at, tuple(legs))
 
 
