@@ -21,7 +21,7 @@ from domain.auditing import audited, since
 from domain.errors import DomainError, NotFound
 from domain.ids import Ids, WalletId
 from domain.ledger import EVERYTHING, Cause, Scope, Verdict
-from domain.money import DIGITS, Money
+from domain.money import Money
 from domain.wallets import Wallet
 
 out = Console()
@@ -29,6 +29,7 @@ err = Console(stderr=True)
 _log = structlog.get_logger(__name__)
 SOUND, BROKEN, BLIND = 0, 1, 2
 """Exit codes of an audit: nothing contradicts, something does, nobody could look."""
+LONGEST_AMOUNT = 20
 
 
 class CannotBeDone(Exception):
@@ -68,6 +69,8 @@ def audit(
         async with opened(settings) as house, house.services.database.snapshot() as reader:
             scope = EVERYTHING
             if wallet is not None:
+                if await reader.find(Wallet, operator_id=settings.operator_id, id=wallet) is None:
+                    raise NotFound("wallet")
                 scope = Scope(wallet=WalletId(wallet))
             elif since_seal is not None:
                 scope = await since(reader, settings.operator_id, since_seal)
@@ -141,9 +144,8 @@ def grant(
         if row is None:
             raise NotFound("wallet")
         money = _money(amount, row.currency)
-        until = house.clock.now() + timedelta(days=days)
         cause = Cause(actor="operator:console", request_id=str(Ids(house.clock).new()))
-        given = await house.services.wallets.promos.grant(row, money, until, reason, key, cause)
+        given = await house.services.wallets.promos.grant(row, money, timedelta(days=days), reason, key, cause)
         out.print(f"{given.amount} granted until {given.expires_at:%Y-%m-%d}.", highlight=False)
 
     _run(run)
@@ -166,9 +168,12 @@ def _money(text: str, currency: str) -> Money:
         major = Decimal(text)
     except InvalidOperation:
         major = Decimal("NaN")
-    if not major.is_finite() or major != round(major, DIGITS[currency]):
+    if len(text) > LONGEST_AMOUNT or not major.is_finite() or abs(major.adjusted()) > LONGEST_AMOUNT:
+        raise CannotBeDone(f"{text[:LONGEST_AMOUNT]!r} is not an amount of {currency}.")
+    money = Money.rounded(major, currency)
+    if money.major != major:
         raise CannotBeDone(f"{text!r} is not an amount of {currency}.")
-    return Money.rounded(major, currency)
+    return money
 
 
 def _show(verdict: Verdict) -> None:

@@ -51,7 +51,7 @@ class Securing:
             return True
         hold = await self._wallets.holds.keep(tx, hold)
         try:
-            await self._wallets.holds.raise_to(tx, hold, _enough(hold.amount, session.gross, step), cause)
+            await self._wallets.holds.raise_to(tx, hold, _enough(hold.remaining, session.gross, step), cause)
         except InsufficientFunds:
             await self._wallets.holds.raise_by_what_is_left(tx, hold, cause)
             return False

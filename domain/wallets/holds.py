@@ -27,7 +27,7 @@ from domain.ledger import (
 from domain.money import Money
 from domain.states import move
 from domain.wallets import promos, statement
-from domain.wallets.models import LIFE_OF_A_HOLD, Hold, HoldEvent, HoldStatus, Wallet, usable
+from domain.wallets.models import LIFE_OF_A_HOLD, Hold, HoldEvent, HoldStatus, Wallet, movable, usable
 
 LASTS = timedelta(hours=24)
 """How long a hold stands after the last accepted meter value."""
@@ -54,7 +54,11 @@ class Holds:
         amount: Money,
         cause: Cause,
     ) -> Hold:
-        """Set money aside. Raises WalletFrozen, WalletClosed, WalletInDebt, InsufficientFunds."""
+        """Set money aside; nothing may be enough.
+
+        Raises CurrencyMismatch, AmountNotAllowed, WalletFrozen, WalletClosed, WalletInDebt, InsufficientFunds.
+        """
+        movable(amount, wallet.currency, least=0)
         usable(wallet)
         funds = await self._funds(tx, wallet.operator_id, wallet.id, wallet.currency)
         if funds.owed:
@@ -87,20 +91,23 @@ class Holds:
         return await tx.change(Hold, where, expires_at=until) or hold
 
     async def raise_to(self, tx: Transaction, hold: Hold, total: Money, cause: Cause) -> Hold:
-        """Hold `total` in all; told twice, it raises once.
+        """Hold `total` from now on, if it is less now; told twice, it raises once.
 
-        Raises InsufficientFunds, StateConflict, WalletFrozen, WalletClosed.
+        Raises CurrencyMismatch, AmountNotAllowed, InsufficientFunds, StateConflict, WalletFrozen, WalletClosed.
         """
-        if total <= hold.amount:
+        movable(total, hold.currency, least=0)
+        if total <= hold.remaining:
             return hold
         hold = await self._locked(tx, hold)
         usable(await self._wallet(tx, hold))
         funds = await self._funds(tx, hold.operator_id, hold.wallet_id, hold.currency)
-        more = total - hold.amount
+        more = total - hold.remaining
         if funds.spendable < more:
             raise InsufficientFunds(available=funds.spendable, required=more)
         promo = min(more, funds.promo)
-        raised = await self._change(tx, hold, raised_minor=total.minor, promo_minor=(hold.promo + promo).minor)
+        raised = await self._change(
+            tx, hold, raised_minor=(hold.amount + more).minor, promo_minor=(hold.promo + promo).minor
+        )
         posting = hold_moved(hold.id, raised.version, hold.wallet_id, funds, more, self._clock.now())
         await self._step(tx, raised, "raise", more, posting, cause)
         return raised
@@ -109,13 +116,17 @@ class Holds:
         """Hold everything that can still be spent."""
         hold = await self._locked(tx, hold)
         funds = await self._funds(tx, hold.operator_id, hold.wallet_id, hold.currency)
-        return await self.raise_to(tx, hold, hold.amount + funds.spendable, cause)
+        return await self.raise_to(tx, hold, hold.remaining + funds.spendable, cause)
 
     async def lower_to(self, tx: Transaction, hold: Hold, remaining: Money, cause: Cause) -> Hold:
-        """Keep only `remaining` set aside; told twice, it lowers once. Raises StateConflict."""
+        """Keep only `remaining` set aside; told twice, it lowers once.
+
+        Raises CurrencyMismatch, AmountNotAllowed, StateConflict.
+        """
+        movable(remaining, hold.currency, least=0)
         hold = await self._locked(tx, hold)
         less = hold.remaining - remaining
-        if less.minor <= 0 or remaining.minor < 0:
+        if less.minor <= 0:
             return hold
         # Granted credit was reserved first, and comes back last.
         promo = max(Money.zero(hold.currency), less - (hold.remaining - hold.promo))

@@ -9,8 +9,9 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlmodel import Field, SQLModel
 
 from domain.columns import instant, key, link, minor, state, whole
-from domain.errors import WalletClosed, WalletFrozen
+from domain.errors import AmountNotAllowed, CurrencyMismatch, WalletClosed, WalletFrozen
 from domain.ids import ChargingSessionId, DriverId, HoldId, OperatorId, PostingId, PromoGrantId, WalletId
+from domain.ledger import LARGEST_TRANSFER_MINOR
 from domain.money import Money
 
 
@@ -220,3 +221,12 @@ def usable(wallet: Wallet) -> Wallet:
     if wallet.frozen_at is not None:
         raise WalletFrozen
     return wallet
+
+
+def movable(amount: Money, currency: str, least: int = 1) -> Money:
+    """An amount that may move in a wallet of this currency. Raises CurrencyMismatch, AmountNotAllowed."""
+    if amount.currency != currency:
+        raise CurrencyMismatch(currency)
+    if not least <= amount.minor <= LARGEST_TRANSFER_MINOR:
+        raise AmountNotAllowed(Money(least, currency), Money(LARGEST_TRANSFER_MINOR, currency))
+    return amount

@@ -11,10 +11,8 @@ from uuid import UUID
 
 from domain.clock import Clock
 from domain.database import Transaction
-from domain.errors import AmountNotAllowed, CurrencyMismatch
 from domain.ids import ChargingSessionId, DocumentId, PaymentId, PostingId
 from domain.ledger import (
-    LARGEST_TRANSFER_MINOR,
     Cause,
     Earned,
     Funds,
@@ -35,7 +33,7 @@ from domain.ledger import (
 )
 from domain.money import Money
 from domain.wallets import promos, statement
-from domain.wallets.models import Hold, HoldStatus, Wallet, usable
+from domain.wallets.models import Hold, HoldStatus, Wallet, movable, usable
 
 
 class WalletMoney:
@@ -57,7 +55,7 @@ class WalletMoney:
         kind: str = "top_up",
     ) -> bool:
         """Credit money that has come, or has come back (`kind`). False if it had been credited before."""
-        _positive(wallet, amount)
+        movable(amount, wallet.currency)
         funds, at = await self._funds(tx, wallet), self._clock.now()
         posting = top_up_captured(payment, number, wallet.id, amount, funds.owed, merchant_account, at, kind)
         return await self._post(tx, wallet, posting, cause)
@@ -74,7 +72,7 @@ class WalletMoney:
         kind: str = "chargeback",
     ) -> bool:
         """Money that had come is gone: what is free, then a debt. False if it had been taken before."""
-        _positive(wallet, amount)
+        movable(amount, wallet.currency)
         funds, at = await self._funds(tx, wallet), self._clock.now()
         posting = top_up_taken_back(payment, number, wallet.id, amount, funds.available, merchant_account, at, kind)
         return await self._post(tx, wallet, posting, cause)
@@ -86,7 +84,7 @@ class WalletMoney:
 
         Raises WalletFrozen, WalletClosed, InsufficientFunds; granted credit is never paid out.
         """
-        _positive(wallet, amount)
+        movable(amount, wallet.currency)
         usable(wallet)
         await self._funds(tx, wallet)
         posting = refund_asked(payment, number, wallet.id, amount, self._clock.now())
@@ -103,6 +101,7 @@ class WalletMoney:
         cause: Cause,
     ) -> bool:
         """The provider has sent it. False if that had been said before."""
+        movable(amount, wallet.currency)
         posting = refund_sent(payment, number, amount, merchant_account, self._clock.now())
         return await self._post(tx, wallet, posting, cause)
 
@@ -117,7 +116,7 @@ class WalletMoney:
         cause: Cause,
     ) -> bool:
         """A refund that failed comes back: from the way to the provider, or from the provider that had sent it."""
-        _positive(wallet, amount)
+        movable(amount, wallet.currency)
         funds = await self._funds(tx, wallet)
         where = chart.REFUNDS_IN_FLIGHT if merchant_account is None else chart.psp_clearing(merchant_account)
         posting = refund_undone(payment, number, wallet.id, amount, funds.owed, where, self._clock.now())
@@ -186,7 +185,7 @@ class WalletMoney:
         self, tx: Transaction, wallet: Wallet, manual: UUID, amount: Money, reason: str, cause: Cause
     ) -> bool:
         """A gift that corrects no bill. False if it had been given before."""
-        _positive(wallet, amount)
+        movable(amount, wallet.currency)
         funds = await self._funds(tx, wallet)
         posting = goodwill_given(manual, wallet.id, amount, funds.owed, self._clock.now(), reason)
         return await self._post(tx, wallet, posting, cause)
@@ -207,7 +206,7 @@ class WalletMoney:
         Raises WalletFrozen, WalletClosed, InsufficientFunds.
         """
         for wallet, amount in ((source, sold), (target, bought)):
-            _positive(wallet, amount)
+            movable(amount, wallet.currency)
             usable(wallet)
         give, take = chart.available(source.id), chart.available(target.id)
         at = self._clock.now()
@@ -227,11 +226,3 @@ class WalletMoney:
 
     async def _funds(self, tx: Transaction, wallet: Wallet) -> Funds:
         return await statement.funds_of(self._journal, tx, wallet.operator_id, wallet.id, wallet.currency)
-
-
-def _positive(wallet: Wallet, amount: Money) -> None:
-    """An amount that may move in this wallet. Raises CurrencyMismatch, AmountNotAllowed."""
-    if amount.currency != wallet.currency:
-        raise CurrencyMismatch(wallet.currency)
-    if not 0 < amount.minor <= LARGEST_TRANSFER_MINOR:
-        raise AmountNotAllowed(Money(1, wallet.currency), Money(LARGEST_TRANSFER_MINOR, wallet.currency))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
 from domain.clock import Clock
 from domain.columns import table_of
 from domain.database import Database, Reader, Transaction, retried
-from domain.errors import AmountNotAllowed, CurrencyMismatch
 from domain.ids import Ids, OperatorId, PromoGrantId, WalletId
 from domain.ledger import Cause, Journal, promo_expired, promo_granted
 from domain.money import Money
@@ -23,6 +22,7 @@ from domain.wallets.models import (
     PromoGrant,
     PromoStatus,
     Wallet,
+    movable,
     usable,
 )
 
@@ -42,17 +42,15 @@ class Promos:
 
     @retried
     async def grant(
-        self, wallet: Wallet, amount: Money, expires_at: datetime, reason: str, key: str, cause: Cause
+        self, wallet: Wallet, amount: Money, lasts: timedelta, reason: str, key: str, cause: Cause
     ) -> PromoGrant:
-        """Give credit; the same key gives it once.
+        """Give credit for some time; the same key gives it once.
 
         Raises IdempotencyConflict, CurrencyMismatch, AmountNotAllowed, WalletFrozen, WalletClosed.
         """
-        if amount.currency != wallet.currency:
-            raise CurrencyMismatch(wallet.currency)
-        if amount.minor <= 0:
-            raise AmountNotAllowed(Money(1, wallet.currency), None)
+        movable(amount, wallet.currency)
         async with self._database.transaction() as tx:
+            now = self._clock.now()
             given = PromoGrant(
                 operator_id=wallet.operator_id,
                 id=PromoGrantId(self._ids.new()),
@@ -62,8 +60,8 @@ class Promos:
                 currency=amount.currency,
                 reason=reason,
                 status=PromoStatus.ACTIVE,
-                granted_at=self._clock.now(),
-                expires_at=expires_at,
+                granted_at=now,
+                expires_at=now + lasts,
             )
             if not await tx.insert_once(given):
                 twin = await tx.find(
@@ -136,4 +134,5 @@ async def _unexpired(reader: Reader, operator: OperatorId, wallet: WalletId, at:
 
 
 def _facts(grant: PromoGrant) -> dict[str, str]:
-    return {"amount": str(grant.amount), "expiry": grant.expires_at.isoformat(), "reason": grant.reason}
+    lasts = grant.expires_at - grant.granted_at
+    return {"amount": str(grant.amount), "time": str(lasts), "reason": grant.reason}

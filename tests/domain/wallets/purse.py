@@ -42,8 +42,8 @@ class Purse(Books):
 
     async def grant(self, minor: int, days: int = 30) -> PromoGrant:
         """Credit that was given, not paid."""
-        until = self.clock.now() + timedelta(days=days)
-        return await self.wallets.promos.grant(self.wallet, eur(minor), until, "Welcome", uuid4().hex, CAUSE)
+        lasts = timedelta(days=days)
+        return await self.wallets.promos.grant(self.wallet, eur(minor), lasts, "Welcome", uuid4().hex, CAUSE)
 
     async def hold(self, minor: int, session: ChargingSessionId | None = None) -> Hold:
         async with self.database.transaction() as tx:
