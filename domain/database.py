@@ -133,9 +133,17 @@ class Transaction(Reader):
         """Any other statement."""
         await self._connection.execute(statement, values)
 
-    def savepoint(self) -> AsyncTransaction:
-        """A block that can be undone without undoing the whole: `async with tx.savepoint(): …`."""
-        return self._connection.begin_nested()
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[AsyncTransaction]:
+        """A block that can be undone without undoing the whole, with what was to be done after the commit."""
+        before, is_kept = len(self._then), False
+        try:
+            async with self._connection.begin_nested() as nested:
+                yield nested
+                is_kept = nested.is_active
+        finally:
+            if not is_kept:
+                del self._then[before:]
 
 
 class Database:

@@ -15,7 +15,7 @@ from domain.database import Database
 from domain.errors import InsufficientFunds
 from domain.ids import WalletId
 from domain.ledger import Account, LedgerAccount, LedgerEntry, LedgerPosting, LedgerTransfer, chart
-from tests.domain.ledger.books import NOON, Books, eur, posting, verdicts
+from tests.domain.ledger.books import CAUSE, NOON, Books, eur, posting, verdicts
 
 WALLETS = [WalletId(uuid4()) for _ in range(2)]
 CLEARING, SUSPENSE = chart.psp_clearing("TestAccount"), chart.SUSPENSE
@@ -110,6 +110,20 @@ async def test_of_several_facts_in_one_transaction_all_or_none_are_posted(books:
         await books.post(spent, paid)
     assert await count(books.database, LedgerPosting, books) == 0
     assert await books.balance(AVAILABLE) == 0
+
+
+async def test_an_account_whose_opening_was_undone_is_opened_again(books: Books) -> None:
+    paid = posting("payment:1:1", (CLEARING, AVAILABLE, 100))
+    async with books.database.transaction() as tx:
+        async with tx.savepoint() as undone:
+            await books.journal.post(tx, books.operator, CAUSE, paid)
+            await undone.rollback()
+        with pytest.raises(InsufficientFunds):
+            async with tx.savepoint():
+                await books.journal.post(tx, books.operator, CAUSE, posting("hold:1:1", (AVAILABLE, HELD, 1)))
+    assert [written.is_new for written in await books.post(paid)] == [True]
+    assert await books.balance(AVAILABLE) == 100
+    assert await verdicts(books.database) == {}
 
 
 async def test_money_is_not_spent_twice_at_once(books: Books) -> None:
