@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -57,7 +57,7 @@ async def test_a_wallet_with_anything_in_it_stays_open(purse: Purse, left: str) 
 
 @pytest.mark.parametrize("verb", ["close", "freeze", "unfreeze"])
 async def test_a_wallet_that_is_not_there_can_be_neither_closed_nor_frozen(purse: Purse, verb: str) -> None:
-    verbs: dict[str, Callable[[WalletId], Coroutine[None, None, object]]] = {
+    verbs: dict[str, Callable[[WalletId], Awaitable[object]]] = {
         "close": lambda wallet: purse.wallets.close(purse.operator, wallet),
         "freeze": lambda wallet: purse.wallets.freeze(purse.operator, wallet, "audit"),
         "unfreeze": lambda wallet: purse.wallets.unfreeze(purse.operator, wallet),
@@ -75,7 +75,7 @@ async def test_money_that_comes_meanwhile_waits_for_nobody(postgres_url: str, ve
             await purse.journal.lock(tx, purse.operator, chart.wallet_accounts(purse.wallet.id), "EUR")
             at = (purse.operator, purse.wallet.id)
             other = purse.wallets.close(*at) if verb == "close" else purse.wallets.freeze(*at, "audit")
-            marking = asyncio.create_task(other)
+            marking = asyncio.ensure_future(other)
             await asyncio.sleep(0.2)
             payment = PaymentId(uuid4())
             await purse.wallets.money.pay_in(tx, purse.wallet, payment, 1, eur(100), ACCOUNT, CAUSE)
