@@ -101,7 +101,7 @@ def _entries_of(lines: Lines, moved: Mapping[AccountId, Kept]) -> list[dict[str,
 
 _AT_ONCE = """
 WITH locked AS MATERIALIZED (
-    SELECT a.id, a.balance_minor, a.floor_minor, a.ceiling_minor FROM ledger_account a
+    SELECT a.id, a.balance_minor, a.version, a.floor_minor, a.ceiling_minor FROM ledger_account a
     WHERE a.operator_id = $1 AND a.id = ANY ($14::uuid[]) ORDER BY a.id FOR NO KEY UPDATE
 ), refused AS (
     SELECT 1 FROM locked JOIN unnest($14::uuid[], $15::bigint[]) AS m (id, amount) ON m.id = locked.id
@@ -114,9 +114,9 @@ WITH locked AS MATERIALIZED (
     WHERE (SELECT count(*) FROM locked) = $13 AND NOT EXISTS (SELECT FROM refused)
     ON CONFLICT DO NOTHING RETURNING id
 ), moved AS (
-    UPDATE ledger_account a SET balance_minor = a.balance_minor + m.amount, version = a.version + 1
-    FROM unnest($14::uuid[], $15::bigint[]) AS m (id, amount), posting
-    WHERE a.operator_id = $1 AND a.id = ANY ($14::uuid[]) AND a.id = m.id
+    UPDATE ledger_account a SET balance_minor = locked.balance_minor + m.amount, version = locked.version + 1
+    FROM locked, unnest($14::uuid[], $15::bigint[]) AS m (id, amount), posting
+    WHERE a.operator_id = $1 AND a.id = ANY ($14::uuid[]) AND a.id = m.id AND a.id = locked.id
     RETURNING a.id, a.version, a.balance_minor
 ), transfers AS (
     INSERT INTO ledger_transfer (operator_id, posting_id, leg, source_id, target_id, amount_minor, currency)
@@ -133,7 +133,11 @@ SELECT moved.id, moved.version, moved.balance_minor FROM posting LEFT JOIN moved
 
 
 async def _at_once(tx: Transaction, posting: LedgerPosting, lines: Lines) -> dict[AccountId, Kept] | None:
-    """One round trip. The accounts are locked in the one order before anything is judged."""
+    """One round trip. The accounts are locked in the one order before anything is judged.
+
+    What is written is reckoned from the locked rows: the UPDATE itself begins with the rows as they were when the
+    statement began, and a bound would be checked against those.
+    """
     kept = sorted(lines.kept)
     rows = await tx.driver.fetch(
         _AT_ONCE,
