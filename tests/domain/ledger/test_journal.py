@@ -135,18 +135,6 @@ async def test_money_is_not_spent_twice_at_once(books: Books) -> None:
     assert await verdicts(books.database) == {}
 
 
-async def test_money_that_comes_while_a_posting_waits_for_it_can_be_spent(books: Books) -> None:
-    await books.post(posting("payment:1:1", (CLEARING, AVAILABLE, 100)))
-    async with books.database.transaction() as tx:
-        await books.journal.post(tx, books.operator, CAUSE, posting("payment:1:2", (CLEARING, AVAILABLE, 200)))
-        spending = asyncio.create_task(books.try_to_post(posting("spend:1", (AVAILABLE, SUSPENSE, 300))))
-        await asyncio.sleep(0.2)
-        assert not spending.done()
-    assert await spending
-    assert await books.balance(AVAILABLE) == 0
-    assert await verdicts(books.database) == {}
-
-
 async def test_opposite_transfers_do_not_wait_for_each_other(books: Books) -> None:
     here, there = map(chart.available, WALLETS)
     await books.post(posting("payment:1:1", (CLEARING, here, 1000), (CLEARING, there, 1000)))

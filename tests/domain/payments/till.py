@@ -31,6 +31,7 @@ from domain.payments import (
     TopUp,
     TopUpStatus,
 )
+from tests.domain.crashes import Crash
 from tests.domain.ledger.books import eur
 from tests.domain.wallets.purse import ACCOUNT, Purse
 
@@ -51,10 +52,13 @@ class ScriptedGateway:
         self.calls: list[tuple[CheckoutRequest, UUID]] = []
         self.called = asyncio.Event()
         self.going_on: asyncio.Event | None = None
+        self.is_deadly = False
 
     async def open_checkout(self, request: CheckoutRequest, key: UUID) -> Outcome:
         self.calls.append((request, key))
         self.called.set()
+        if self.is_deadly:
+            raise Crash
         if self.going_on is not None:
             await self.going_on.wait()
         return self.script.pop(0) if self.script else Answered(f"CS-{key}", f"https://pay.example/{key}")
