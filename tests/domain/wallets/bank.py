@@ -80,12 +80,14 @@ class Bank:
         return await self.entered()
 
     async def entered(self) -> Bank:
-        """The wallets that are there."""
+        """The wallets that are there, of each driver euros first."""
         wallets = table_of(Wallet)
         async with self.database.read() as reader:
             statement = select(wallets).where(wallets.c.operator_id == self.operator)
-            found = await reader.list(Wallet, statement.order_by(wallets.c.driver_id, wallets.c.currency))
-        self.pairs = list(zip(found[::2], found[1::2], strict=True))
+            found = await reader.list(Wallet, statement.order_by(wallets.c.id))
+        euros = [wallet for wallet in found if wallet.currency == "EUR"]
+        others = {wallet.driver_id: wallet for wallet in found if wallet.currency != "EUR"}
+        self.pairs = [(wallet, others.get(wallet.driver_id, wallet)) for wallet in euros]
         return self
 
     # --- tellers ----------------------------------------------------------------------------------------------
