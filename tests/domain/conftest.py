@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from domain.database import Database
+from tests.domain.crimes import lived_in
 from tests.domain.sessions.stage import Stage, built
+
+__all__ = ["lived_in", "stage"]
 
 
 @pytest.fixture
