@@ -27,14 +27,20 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from simulators.adyen_admin import Desk
-from simulators.adyen_bank import Bank, Clock
-from simulators.adyen_books import Books
+from simulators.adyen_api import Api
+from simulators.adyen_bank import Bank
+from simulators.adyen_books import Books, Clock
 from simulators.adyen_checkout import Checkout
+from simulators.adyen_courier import Courier
+from simulators.adyen_disputes import Disputes
+from simulators.adyen_erasure import Erasure
 from simulators.adyen_faults import Faults
+from simulators.adyen_modifications import Modifications
 from simulators.adyen_pages import PayPage
-from simulators.adyen_webhooks import Courier, Receiver
+from simulators.adyen_settlement import Settlement
+from simulators.adyen_webhooks import Receiver
 
-_OPTIONS = {
+_NEEDED = {
     "bind": "address and port to listen on, HOST:PORT; port 0 takes a free one",
     "webhook-url": "where webhooks are delivered",
     "webhook-user": "basic auth of the webhooks: user",
@@ -42,6 +48,14 @@ _OPTIONS = {
     "hmac-key": "what webhooks are signed with, in hex",
     "api-key": "the API key to be shown in X-API-Key",
     "merchant-account": "the only merchant account there is",
+}
+_OPTIONAL = {
+    "books": "keep the books in this file; else in memory",
+    "retry-seconds": "what a minute of Adyen's takes between two tries of a webhook; 1 if not said",
+    "hmac-key-previous": "the key before, for webhooks that are told to be signed with it",
+    "token-webhook-url": "where webhooks about tokens are delivered; nowhere if not said",
+    "token-hmac-key": "what they are signed with, in hex",
+    "report-key": "the API key, or the report user's password, for settlement reports; the API key if not said",
 }
 
 
@@ -54,19 +68,28 @@ class Config:
     receiver: Receiver
     api_key: str = field(repr=False)
     merchant_account: str
+    report_key: str = field(repr=False)
     books: Path | None = None
 
 
 def create_app(config: Config) -> Starlette:
     """The stand-in over its books; its webhooks go out while it runs."""
-    books, faults = Books(config.books), Faults()
+    books, faults, account = Books(config.books), Faults(), config.merchant_account
     clock = Clock(books)
-    courier = Courier(books, faults, config.receiver, config.merchant_account, clock)
-    bank = Bank(books, courier, clock)
+    courier = Courier(books, faults, config.receiver, account, clock)
+    bank = Bank(books, courier, clock, faults)
+    modifications = Modifications(books, courier, clock, faults)
+    disputes = Disputes(books, courier, clock)
+    settlement = Settlement(books, courier, clock, account, config.report_key)
+
+    def let_time_pass() -> None:
+        bank.expire_what_is_due()
+        modifications.happen_what_is_due()
+        disputes.end_what_is_due()
 
     def look_around() -> None:
         with books.transaction():
-            bank.expire_what_is_due()
+            let_time_pass()
 
     @asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:
@@ -77,10 +100,14 @@ def create_app(config: Config) -> Starlette:
             await delivering
         books.close()
 
+    api = Api(books, courier, faults, let_time_pass, config.api_key, account)
     routes = [
-        Checkout(books, bank, clock, faults, config.api_key, config.merchant_account).routes(),
-        *PayPage(books, bank, config.merchant_account).routes(),
-        *Desk(books, courier, clock, faults).routes(),
+        Checkout(books, bank, modifications, courier, clock, account).routes(api),
+        disputes.routes(api),
+        Erasure(books).routes(api),
+        *PayPage(books, bank, account).routes(),
+        *settlement.routes(),
+        *Desk(books, courier, clock, faults, disputes, settlement).routes(),
     ]
     return Starlette(routes=routes, lifespan=running)
 
@@ -122,10 +149,10 @@ def _config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Config:
         return environ.get("STANDIN_" + name.upper().replace("-", "_")) or None
 
     parser = argparse.ArgumentParser(prog="adyen-standin", description="A stand-in for Adyen.")
-    for name, words in _OPTIONS.items():
+    for name, words in _NEEDED.items():
         parser.add_argument(f"--{name}", default=default(name), required=default(name) is None, help=words)
-    parser.add_argument("--books", default=default("books"), type=Path, help="keep the books here; else in memory")
-    parser.add_argument("--retry-seconds", default=default("retry-seconds") or "1", type=float, help="first pause")
+    for name, words in _OPTIONAL.items():
+        parser.add_argument(f"--{name}", default=default(name) or "", help=words)
     chosen = parser.parse_args(argv)
     host, _, port = chosen.bind.rpartition(":")
     if not (host and port.isdecimal()):
@@ -133,11 +160,29 @@ def _config(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Config:
     if not chosen.webhook_url.startswith(("http://", "https://")):
         parser.error("--webhook-url begins with http:// or https://")
     try:
-        key = bytes.fromhex(chosen.hmac_key)
-    except ValueError:
-        parser.error("--hmac-key is not hexadecimal")
-    receiver = Receiver(chosen.webhook_url, chosen.webhook_user, chosen.webhook_password, key, chosen.retry_seconds)
-    return Config(host.strip("[]"), int(port), receiver, chosen.api_key, chosen.merchant_account, chosen.books)
+        keys = [bytes.fromhex(key) for key in (chosen.hmac_key, chosen.token_hmac_key, chosen.hmac_key_previous)]
+        minute = float(chosen.retry_seconds or 1)
+    except ValueError as error:
+        parser.error(f"a key is not hexadecimal, or --retry-seconds no number: {error}")
+    receiver = Receiver(
+        url=chosen.webhook_url,
+        user=chosen.webhook_user,
+        password=chosen.webhook_password,
+        hmac_key=keys[0],
+        retry_seconds=minute,
+        token_url=chosen.token_webhook_url,
+        token_key=keys[1],
+        old_key=keys[2],
+    )
+    return Config(
+        host=host.strip("[]"),
+        port=int(port),
+        receiver=receiver,
+        api_key=chosen.api_key,
+        merchant_account=chosen.merchant_account,
+        report_key=chosen.report_key or chosen.api_key,
+        books=Path(chosen.books) if chosen.books else None,
+    )
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -1,51 +1,39 @@
-"""The stand-in's rules: what a payment, a modification or the passing of time does to the books.
+"""The stand-in's rules: what a try to pay does to the books.
 
-Every verb is called within a transaction of the books, and tells the merchant by webhook what it did. Authorisations
-are captured at once, and silently, unless the request asks for a manual capture.
+Every verb is called within a transaction of the books, and tells the merchant by webhook what it did. An authorisation
+is captured at once and silently, or so many hours later, or when the merchant asks for it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import string
-import time
 from dataclasses import dataclass
 
-from simulators.adyen_books import Books, Kind, Modification, Offset, Payment, Session, StoredMethod
-from simulators.adyen_webhooks import Courier, Notice
+from simulators.adyen_books import Books, Clock
+from simulators.adyen_cards import APPROVED, DECLINED, OUTCOMES, REFUSALS, Outcome
+from simulators.adyen_courier import Courier
+from simulators.adyen_faults import Faults
+from simulators.adyen_records import Authentication, Later, Modification, Movement, Payment, Session, StoredMethod
+from simulators.adyen_webhooks import Notice
 
 AUTHORISATION_LASTS_SECONDS = 7 * 24 * 3600
-
-WEBHOOK_OF = {
-    "captures": "CAPTURE",
-    "refunds": "REFUND",
-    "cancels": "CANCELLATION",
-    "amountUpdates": "AUTHORISATION_ADJUSTMENT",
-    "technicalCancels": "TECHNICAL_CANCEL",
-}
 _LETTERS = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the card's bank says."""
-
-    result_code: str = "Authorised"
-    refusal_code: str = ""
-    refusal_reason: str = ""
-
-
-@dataclass(frozen=True)
 class Wish:
-    """A payment that is asked for. `method` is a brand, as webhooks name it: visa, visa_applepay, visa_googlepay."""
+    """A payment that is asked for. `method` is a brand, as webhooks name it; `capture` is auto, manual, or hours."""
 
     reference: str
     amount_minor: int
     currency: str
     shopper_reference: str = ""
-    manual: bool = False
+    capture: str = "auto"
     stores: bool = False
     method: str = "visa"
+    last_four: str = "1111"
     session_id: str = ""
     stored_method_id: str = ""
 
@@ -55,61 +43,44 @@ def new_reference() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(16))
 
 
-class Clock:
-    """The stand-in's time in seconds since 1970; it can be put forward, and the books remember by how much."""
-
-    def __init__(self, books: Books) -> None:
-        self._books = books
-        self.restore()
-
-    def __call__(self) -> float:
-        """The present instant."""
-        return time.time() + self._ahead
-
-    def restore(self) -> None:
-        """Go as the books say."""
-        kept = self._books.get(Offset, "clock")
-        self._ahead = kept.seconds if kept else 0.0
-
-    def advance(self, seconds: float) -> None:
-        """Put it forward."""
-        self._ahead += seconds
-        self._books.put(Offset("clock", None, self._ahead))
-
-
 class Bank:
-    """Takes payments and modifies them."""
+    """Takes payments."""
 
-    def __init__(self, books: Books, courier: Courier, clock: Clock) -> None:
-        self._books, self._courier, self._clock = books, courier, clock
+    def __init__(self, books: Books, courier: Courier, clock: Clock, faults: Faults) -> None:
+        self._books, self._courier, self._clock, self._faults = books, courier, clock, faults
 
-    def pay(self, wish: Wish, outcome: Outcome) -> Payment:
+    def pay(self, wish: Wish, outcome: Outcome, psp_reference: str = "") -> Payment:
         """Book a try to pay, and tell it."""
-        granted = outcome.result_code == "Authorised"
-        status = ("authorised" if wish.manual else "captured") if granted else "refused"
+        if refusal := self._faults.booking(wish.reference, "payments", "decline"):
+            outcome = OUTCOMES[str(refusal.number)] if str(refusal.number) in REFUSALS else DECLINED
+        granted = outcome == APPROVED
         payment = Payment(
-            id=new_reference(),
-            due=self._clock() + AUTHORISATION_LASTS_SECONDS if status == "authorised" else None,
+            id=psp_reference or new_reference(),
+            due=self._due(wish) if granted and wish.capture != "auto" else None,
             reference=wish.reference,
             amount_minor=wish.amount_minor,
             currency=wish.currency,
-            status=status,
+            status="authorised" if granted else "refused",
             result_code=outcome.result_code,
             refusal_code=outcome.refusal_code,
             refusal_reason=outcome.refusal_reason,
             method=wish.method,
             shopper_reference=wish.shopper_reference,
             session_id=wish.session_id,
-            captured_minor=wish.amount_minor if status == "captured" else 0,
+            capture=wish.capture,
         )
+        extra = _card(wish) | (self._token(wish) if granted else {})
         self._books.put(payment)
-        extra = self._card(wish) | (self._token(wish) if granted else {})
         self._tell("AUTHORISATION", payment, success=granted, reason=outcome.refusal_reason, extra=extra)
+        if granted and wish.capture == "auto":
+            self._capture(payment)
         return payment
 
-    def pay_session(self, session: Session, wish: Wish, outcome: Outcome) -> str:
+    def pay_session(self, session: Session, wish: Wish, outcome: Outcome, psp_reference: str = "") -> str:
         """Book the outcome of a pay page; the new `sessionResult`."""
-        payment = self.pay(wish, outcome)
+        payment = self.pay(wish, outcome, psp_reference)
+        if payment.status != "refused" and self._faults.booking(wish.reference, "payments", "second_payment"):
+            self.pay(wish, outcome)
         session.attempts += 1
         session.status = "completed" if payment.status != "refused" else "refused"
         session.due = None if session.status == "completed" else session.due
@@ -118,53 +89,66 @@ class Bank:
         self._books.put(session)
         return result
 
-    def modify(self, kind: str, payment: Payment, amount_minor: int, reference: str) -> Modification:
-        """Book a capture, refund, cancel or amount update, if the payment allows it, and tell what came of it."""
-        reason = _objection(kind, payment, amount_minor)
-        made = Modification(
-            new_reference(), None, kind, payment.id, reference, amount_minor, payment.currency, not reason, reason
+    def authenticate(self, kind: str, wish: Wish, outcome: Outcome, return_url: str) -> Authentication:
+        """Ask the shopper's bank first; nothing is booked before it has been answered."""
+        asked = Authentication(
+            id=new_reference(),
+            due=None,
+            kind=kind,
+            wish=dataclasses.asdict(wish),
+            outcome=dataclasses.asdict(outcome),
+            return_url=return_url,
+            result=secrets.token_urlsafe(24),
         )
-        if not reason:
-            _apply(kind, payment, amount_minor)
-            self._books.put(payment)
-        self._books.put(made)
-        self._courier.tell(
-            Notice(
-                event_code=WEBHOOK_OF[kind],
-                success=made.success,
-                psp_reference=made.id,
-                original_reference=payment.id,
-                reference=payment.reference if kind == "technicalCancels" else reference or payment.reference,
-                amount_minor=amount_minor,
-                currency=payment.currency,
-                method=payment.method,
-                reason=reason,
-            )
-        )
-        return made
+        self._books.put(asked)
+        return asked
 
     def expire_what_is_due(self) -> None:
-        """Close the Checkout sessions and drop the authorisations whose time has come."""
-        for session in self._due(Session):
+        """Close the Checkout sessions, capture what was to be captured, drop the authorisations whose time has come."""
+        for session in self._books.due(Session, self._clock()):
             session.status, session.due = "expired", None
             self._books.put(session)
-            self._courier.tell(
-                Notice(
-                    event_code="OFFER_CLOSED",
-                    success=True,
-                    psp_reference=session.psp_reference,
-                    reference=session.reference,
-                    amount_minor=session.amount_minor,
-                    currency=session.currency,
-                )
+            closed = Notice(
+                event_code="OFFER_CLOSED",
+                success=True,
+                psp_reference=session.psp_reference,
+                reference=session.reference,
+                amount_minor=session.amount_minor,
+                currency=session.currency,
             )
-        for payment in self._due(Payment):
-            payment.status, payment.due = "expired", None
-            self._books.put(payment)
-            self._tell("EXPIRE", payment, success=True, reason="", extra={})
+            self._courier.tell(closed)
+        for payment in self._books.due(Payment, self._clock()):
+            if payment.capture.isdecimal():
+                self._capture(payment)
+            else:
+                self.lapse(payment)
 
-    def _due(self, kind: type[Kind]) -> list[Kind]:
-        return self._books.due(kind, self._clock())
+    def lapse(self, payment: Payment) -> None:
+        """An authorisation that nobody captured is over."""
+        payment.status, payment.due = "expired", None
+        self._books.put(payment)
+        self._tell("EXPIRE", payment, success=True, reason="", extra={})
+
+    def _capture(self, payment: Payment) -> None:
+        """All of it, without a word: Adyen tells no capture that nobody asked for."""
+        payment.status, payment.captured_minor, payment.due = "captured", payment.amount_minor, None
+        made = Modification(
+            new_reference(), None, "captures", payment.id, "", payment.amount_minor, payment.currency, success=True,
+            reason="",
+        )  # fmt: skip
+        self._books.put(payment)
+        self._books.put(made)
+        if payment.amount_minor:
+            self._books.put(moved("Settled", made, self._clock()))
+        if rule := self._faults.booking(payment.reference, "captures", "capture_fails_later", "recapture"):
+            event = "CAPTURE_FAILED" if rule.fault == "capture_fails_later" else "CAPTURE_FAILED, CAPTURE"
+            self._books.put(Later(new_reference(), self._clock() + rule.number, event, made.id))
+
+    def _due(self, wish: Wish) -> float:
+        if rule := self._faults.booking(wish.reference, "payments", "expire"):
+            return self._clock() + rule.number
+        hours = int(wish.capture) if wish.capture.isdecimal() else 0
+        return self._clock() + (hours * 3600 or AUTHORISATION_LASTS_SECONDS)
 
     def _tell(self, code: str, payment: Payment, *, success: bool, reason: str, extra: dict[str, str]) -> None:
         self._courier.tell(
@@ -181,49 +165,37 @@ class Bank:
             )
         )
 
-    def _card(self, wish: Wish) -> dict[str, str]:
-        named = {"shopperReference": wish.shopper_reference, "checkoutSessionId": wish.session_id}
-        return {"cardSummary": "1111", "expiryDate": "03/2030"} | {
-            name: value for name, value in named.items() if value
-        }
-
     def _token(self, wish: Wish) -> dict[str, str]:
         """Leave the card with us, if that was asked for; in the words of the webhook."""
         if not (wish.stores and wish.shopper_reference) and not wish.stored_method_id:
             return {}
-        stored = self._books.get(StoredMethod, wish.stored_method_id)
-        known = stored is not None
-        if stored is None:
-            stored = StoredMethod(new_reference(), None, wish.shopper_reference, wish.method)
-            self._books.put(stored)
+        theirs = self._books.of(StoredMethod, wish.shopper_reference)
+        known = [
+            one
+            for one in theirs
+            if one.id == wish.stored_method_id
+            or (not wish.stored_method_id and (one.brand, one.last_four) == (wish.method, wish.last_four))
+        ]
+        stored = known[0] if known else StoredMethod(
+            new_reference(), None, wish.shopper_reference, wish.method, wish.last_four
+        )  # fmt: skip
+        operation = "alreadyExisting" if known else "created"
+        self._books.put(stored)
+        if not wish.stored_method_id:
+            self._courier.tell_token(operation, stored)
         return {
             "tokenization.shopperReference": stored.shopper_reference,
             "tokenization.storedPaymentMethodId": stored.id,
-            "tokenization.store.operationType": "alreadyExisting" if known else "created",
+            "tokenization.store.operationType": operation,
         }
 
 
-def _objection(kind: str, payment: Payment, amount_minor: int) -> str:
-    """Why a modification is not possible; empty if it is."""
-    rest_minor = payment.captured_minor - payment.refunded_minor
-    if kind == "refunds":
-        if not payment.captured_minor:
-            return "Transaction hasn't been captured, refund not possible"
-        return "Insufficient balance on payment" if amount_minor > rest_minor else ""
-    if payment.status != "authorised":
-        return f"Transaction is {payment.status}"
-    too_much = kind == "captures" and amount_minor > payment.amount_minor
-    return "Insufficient balance on payment" if too_much else ""
+def moved(kind: str, made: Modification, at: float) -> Movement:
+    """Money that a modification moved, to be told by the next settlement report."""
+    return Movement(new_reference(), None, kind, made.payment_id, made.id, made.amount_minor, made.currency, at)
 
 
-def _apply(kind: str, payment: Payment, amount_minor: int) -> None:
-    """Do what was asked for. What a partial capture leaves over is cancelled."""
-    match kind:
-        case "captures":
-            payment.status, payment.captured_minor, payment.due = "captured", amount_minor, None
-        case "refunds":
-            payment.refunded_minor += amount_minor
-        case "amountUpdates":
-            payment.amount_minor = amount_minor
-        case _:
-            payment.status, payment.due = "cancelled", None
+def _card(wish: Wish) -> dict[str, str]:
+    named = {"shopperReference": wish.shopper_reference, "checkoutSessionId": wish.session_id}
+    shown = {name: value for name, value in named.items() if value}
+    return {"cardSummary": wish.last_four, "expiryDate": "03/2030", "paymentMethodVariant": wish.method} | shown

@@ -1,128 +1,33 @@
-"""The books of the Adyen stand-in: what it remembers, in one SQLite file, or in memory only.
-
-A record is a dataclass with an `id`, kept as JSON. `due` is the instant (seconds since 1970) at which it wants to be
-looked at again, or None. Money is in minor units, counted as Adyen counts them.
-"""
+"""The books of the Adyen stand-in, in one SQLite file, or in memory only; and its clock."""
 
 from __future__ import annotations
 
 import dataclasses
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
+
+from simulators.adyen_records import Offset, Record
 
 _TABLE = """
     PRAGMA locking_mode = EXCLUSIVE;  -- one process, one book
     PRAGMA synchronous = OFF;         -- survives the end of the process, not the end of the machine
     PRAGMA journal_mode = WAL;
-    CREATE TABLE IF NOT EXISTS record (kind TEXT, id TEXT, due REAL, body BLOB, UNIQUE (kind, id));
+    CREATE TABLE IF NOT EXISTS record (kind TEXT, id TEXT, owner TEXT, due REAL, body BLOB, UNIQUE (kind, id));
     CREATE INDEX IF NOT EXISTS record_due ON record (kind, due) WHERE due IS NOT NULL;
+    CREATE INDEX IF NOT EXISTS record_owner ON record (kind, owner);
 """
+_VERSION = 2
+"""Books of another version begin again; nobody's money is in them."""
 _KEEP = """
-    INSERT INTO record (kind, id, due, body) VALUES (?, ?, ?, ?)
+    INSERT INTO record (kind, id, owner, due, body) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (kind, id) DO UPDATE SET due = excluded.due, body = excluded.body
 """
-
-
-@dataclass
-class Record:
-    """Whatever the books can keep."""
-
-    id: str
-    due: float | None
-
-
-@dataclass
-class Session(Record):
-    """A Checkout session. `results` holds what each handed-out `sessionResult` says, for good."""
-
-    psp_reference: str
-    reference: str
-    amount_minor: int
-    currency: str
-    return_url: str
-    shopper_reference: str
-    manual: bool
-    stores: bool
-    session_data: str
-    expires_at: float
-    status: str = "active"
-    attempts: int = 0
-    results: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Payment(Record):
-    """A try to pay. `status` is authorised, captured, refused, cancelled or expired."""
-
-    reference: str
-    amount_minor: int
-    currency: str
-    status: str
-    result_code: str
-    refusal_code: str
-    refusal_reason: str
-    method: str
-    shopper_reference: str
-    session_id: str
-    captured_minor: int = 0
-    refunded_minor: int = 0
-
-
-@dataclass
-class Modification(Record):
-    """A capture, refund, cancel or amount update that was asked for, and whether the books allowed it."""
-
-    kind: str
-    payment_id: str
-    reference: str
-    amount_minor: int
-    currency: str
-    success: bool
-    reason: str
-
-
-@dataclass
-class StoredMethod(Record):
-    """A card that a shopper left with us."""
-
-    shopper_reference: str
-    brand: str
-
-
-@dataclass
-class Answer(Record):
-    """What was answered under one idempotency key (its `id`)."""
-
-    status: int
-    body: dict[str, Any]
-
-
-@dataclass
-class Delivery(Record):
-    """A webhook on its way. `state` is waiting, delivered or lost; `due` is the next try while it waits."""
-
-    body: dict[str, Any]
-    state: str = "waiting"
-    tries: int = 0
-
-
-@dataclass
-class Released(Delivery):
-    """One that a flush has let go: it goes before all others, and no hold holds it."""
-
-
-@dataclass
-class Offset(Record):
-    """How far the stand-in's clock runs ahead."""
-
-    seconds: float
-
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -132,6 +37,8 @@ class Books:
 
     def __init__(self, path: Path | None = None) -> None:
         self._store = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=1, check_same_thread=False)
+        if self._store.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            self._store.executescript(f"DROP TABLE IF EXISTS record; PRAGMA user_version = {_VERSION}")
         self._store.executescript(_TABLE)
 
     def close(self) -> None:
@@ -152,7 +59,7 @@ class Books:
     def put(self, record: Record) -> None:
         """Write a record, new or changed."""
         body = orjson.dumps(dataclasses.asdict(record))
-        self._store.execute(_KEEP, (type(record).__name__, record.id, record.due, body))
+        self._store.execute(_KEEP, (type(record).__name__, record.id, record.belongs_to(), record.due, body))
 
     def get(self, kind: type[Kind], key: str) -> Kind | None:
         """One record, if it is there."""
@@ -165,6 +72,14 @@ class Books:
     def due(self, kind: type[Kind], now: float) -> list[Kind]:
         """Up to a hundred records whose time has come, oldest first."""
         return list(self._read(kind, "AND due <= ? ORDER BY rowid LIMIT 100", now))
+
+    def of(self, kind: type[Kind], owner: str) -> list[Kind]:
+        """Every record that belongs to this, oldest first."""
+        return list(self._read(kind, "AND owner = ? ORDER BY rowid", owner))
+
+    def waiting_for(self, kind: type[Kind], owner: str) -> bool:
+        """Whether a record that belongs to this waits for its time."""
+        return any(self._read(kind, "AND owner = ? AND due IS NOT NULL LIMIT 1", owner))
 
     def pending(self, kind: type[Kind], at_most: int = -1) -> list[Kind]:
         """Records that wait for their time, oldest first."""
@@ -186,3 +101,25 @@ class Books:
         query = f"SELECT body FROM record WHERE kind = ? {rest}"  # noqa: S608  `rest` is written above
         for (body,) in self._store.execute(query, (kind.__name__, *values)).fetchall():
             yield kind(**orjson.loads(body))
+
+
+class Clock:
+    """The stand-in's time in seconds since 1970; it can be put forward, and the books remember by how much."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self.restore()
+
+    def __call__(self) -> float:
+        """The present instant."""
+        return time.time() + self._ahead
+
+    def restore(self) -> None:
+        """Go as the books say."""
+        kept = self._books.get(Offset, "clock")
+        self._ahead = kept.seconds if kept else 0.0
+
+    def advance(self, seconds: float) -> None:
+        """Put it forward."""
+        self._ahead += seconds
+        self._books.put(Offset("clock", None, self._ahead))

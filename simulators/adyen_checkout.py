@@ -1,122 +1,66 @@
-"""The stand-in's Checkout API, under /v72 and every other version."""
+"""The stand-in's Checkout API, under /v72 and every other version: sessions, payments, what becomes of them, cards."""
 
 from __future__ import annotations
 
-import asyncio
-import hmac
+import base64
 import secrets
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+import orjson
 from starlette.routing import Mount, Route
 
-from simulators.adyen_bank import Bank, Clock, new_reference
-from simulators.adyen_books import Answer, Books, Payment, Session, StoredMethod
-from simulators.adyen_faults import Failure, Faults
-from simulators.adyen_requests import ApiError, Call, read
-
-Work = Callable[[Call], tuple[int, dict[str, Any]]]
+from simulators.adyen_api import Api, Work, nowhere
+from simulators.adyen_bank import Bank, Wish, new_reference
+from simulators.adyen_books import Books, Clock
+from simulators.adyen_cards import NOT_AUTHENTICATED, Outcome
+from simulators.adyen_courier import Courier
+from simulators.adyen_modifications import Modifications
+from simulators.adyen_records import Authentication, Modification, Payment, Session, StoredMethod
+from simulators.adyen_requests import ApiError, Call
 
 _LONGEST_SESSION_SECONDS = 24 * 3600
-_IN_PROGRESS = ApiError(422, "704", "Request already processed or in progress", "internal", transient=True)
+_LONGEST_RESULT = 65_536
+_MODIFIED = ("captures", "refunds", "cancels", "amountUpdates", "reversals")
+_NOT_FOUND = ("167", "Original pspReference required for this operation")
+_LOCAL = {"NL": ("ideal", "iDEAL"), "BE": ("bcmc", "Bancontact"), "AT": ("eps", "EPS"), "SE": ("swish", "Swish")}
 
 
 class Checkout:
-    """Reads calls, answers each idempotency key once, and lets the bank do what they ask."""
+    """Lets the bank do what calls ask."""
 
-    def __init__(self, books: Books, bank: Bank, clock: Clock, faults: Faults, key: str, account: str) -> None:
-        self._books, self._bank, self._clock, self._faults = books, bank, clock, faults
-        self._key, self._account = key, account
-        self._running: set[str] = set()
+    def __init__(
+        self, books: Books, bank: Bank, modifications: Modifications, courier: Courier, clock: Clock, account: str
+    ) -> None:
+        self._books, self._bank, self._modifications = books, bank, modifications
+        self._courier, self._clock, self._account = courier, clock, account
 
-    def routes(self) -> Mount:
+    def routes(self, api: Api) -> Mount:
         """The API, below its version."""
-        modified = [
-            self._route(f"/payments/{{payment}}/{kind}", self._modification(kind))
-            for kind in ("captures", "refunds", "cancels", "amountUpdates")
-        ]
         return Mount(
             "/v{version:int}",
             routes=[
-                self._route("/sessions", self._open_session),
-                self._route("/sessions/{session}", self._tell_session, "GET"),
-                self._route("/payments", self._pay),
-                *modified,
-                self._route("/cancels", self._cancel_by_reference),
-                self._route("/paymentMethods", self._list_methods),
-                self._route("/storedPaymentMethods", self._list_stored, "GET"),
-                self._route("/storedPaymentMethods/{method}", self._forget_stored, "DELETE"),
-                Route("/{rest:path}", _nowhere, methods=["GET", "POST", "DELETE", "PATCH"]),
+                api.route("/sessions", self._open_session),
+                api.route("/sessions/{session}", self._tell_session, "GET"),
+                api.route("/payments", self._pay),
+                api.route("/payments/details", self._finish),
+                *(api.route(f"/payments/{{payment}}/{kind}", self._modification(kind)) for kind in _MODIFIED),
+                api.route("/cancels", self._cancel_by_reference),
+                api.route("/paymentMethods", self._list_methods),
+                api.route("/storedPaymentMethods", self._list_stored, "GET"),
+                api.route("/storedPaymentMethods/{method}", self._forget_stored, "DELETE"),
+                Route("/{rest:path}", nowhere, methods=["GET", "POST", "DELETE", "PATCH"]),
             ],
         )
 
-    def _route(self, path: str, work: Work, method: str = "POST") -> Route:
-        async def endpoint(request: Request) -> Response:
-            key = request.headers.get("idempotency-key", "") if method == "POST" else ""
-            try:
-                response = await self._served(request, work, key)
-            except ApiError as error:
-                response = JSONResponse(error.body(), error.status)
-                if error.transient:
-                    response.headers["transient-error"] = "true"
-            if key:
-                response.headers["Idempotency-Key"] = key
-            return response
-
-        return Route(path, endpoint, methods=[method])
-
-    async def _served(self, request: Request, work: Work, key: str) -> Response:
-        if not hmac.compare_digest(request.headers.get("x-api-key", "").encode(), self._key.encode()):
-            raise ApiError(401, "000", "HTTP Status Response - Unauthorized", "security")
-        if len(key) > 64:  # noqa: PLR2004  Adyen's limit
-            raise ApiError(422, "702", "The idempotency key is longer than 64 characters")
-        call = await read(request, self._account)
-        if key in self._running:
-            raise _IN_PROGRESS
-        if failure := self._faults.failure(request.url.path, after_booking=False):
-            return _failed(failure)
-        if key:
-            self._running.add(key)
-        try:
-            status, body = self._booked(call, work, key)
-            return await self._answered(request, status, body)
-        finally:
-            self._running.discard(key)
-
-    def _booked(self, call: Call, work: Work, key: str) -> tuple[int, dict[str, Any]]:
-        """Do it, unless this key has been answered: then the first answer counts, whatever is asked now."""
-        with self._books.transaction():
-            kept = self._books.get(Answer, key) if key else None
-            if kept:
-                return kept.status, kept.body
-            self._bank.expire_what_is_due()
-            status, body = work(call)
-            if key:
-                self._books.put(Answer(key, None, status, body))
-            return status, body
-
-    async def _answered(self, request: Request, status: int, body: dict[str, Any]) -> Response:
-        """The answer, or what the faults make of it. By now all is booked."""
-        if self._faults.answer_delay_seconds:
-            await asyncio.sleep(self._faults.answer_delay_seconds)
-        if self._faults.take("drop_response"):
-            request.state.hang_up()
-        if failure := self._faults.failure(request.url.path, after_booking=True):
-            return _failed(failure)
-        response = JSONResponse(body, status) if body else Response(status_code=status)
-        if "pspReference" in body:
-            response.headers["pspReference"] = body["pspReference"]
-        return response
-
     def _open_session(self, call: Call) -> tuple[int, dict[str, Any]]:
         amount_minor, currency = call.amount()
+        call.metadata()
         now = self._clock()
         expires_at = _instant(call.text("expiresAt", 40)) or now + 3600
         if not now < expires_at <= now + _LONGEST_SESSION_SECONDS:
             raise ApiError(422, "702", "The field 'expiresAt' is not within the next 24 hours")
+        stores = call.one_of("storePaymentMethodMode", "disabled", "enabled", "askForConsent") != "disabled"
         session = Session(
             id=f"CS{secrets.token_hex(9).upper()}",
             due=expires_at,
@@ -124,10 +68,11 @@ class Checkout:
             reference=call.reference(),
             amount_minor=amount_minor,
             currency=currency,
-            return_url=call.text("returnUrl", 1024, ("14_030", "Return URL is missing.")),
-            shopper_reference=call.text("shopperReference", 256),
-            manual=call.manual(),
-            stores=call.text("storePaymentMethodMode", 20) in {"enabled", "askForConsent"},
+            return_url=call.return_url(),
+            shopper_reference=call.shopper(),
+            capture=call.capture(),
+            stores=stores,
+            methods=call.texts("allowedPaymentMethods"),
             session_data=f"Ab02b4c0!{secrets.token_urlsafe(96)}",
             expires_at=expires_at,
         )
@@ -152,30 +97,58 @@ class Checkout:
         return 200, {"id": session.id, "status": status, "reference": session.reference}
 
     def _pay(self, call: Call) -> tuple[int, dict[str, Any]]:
-        payment = self._bank.pay(call.wish(self._books), call.outcome())
-        body: dict[str, Any] = {
-            "pspReference": payment.id,
-            "resultCode": payment.result_code,
-            "amount": {"currency": payment.currency, "value": payment.amount_minor},
-            "merchantReference": payment.reference,
-            "paymentMethod": {"brand": payment.method, "type": call.part("paymentMethod").get("type", "scheme")},
-        }
-        if payment.refusal_code:
-            body |= {"refusalReason": payment.refusal_reason, "refusalReasonCode": payment.refusal_code}
-        return 200, body
+        wish, authentication = call.wish(self._books)
+        if authentication:
+            asked = self._bank.authenticate(authentication, wish, call.outcome(), call.return_url())
+            return 200, _next_step(asked, call.server)
+        return 200, _paid(self._bank.pay(wish, call.outcome()), call.part("paymentMethod").get("type", "scheme"))
+
+    def _finish(self, call: Call) -> tuple[int, dict[str, Any]]:
+        """What came back from the shopper's bank; the same result again is the same payment."""
+        details = call.part("details")
+        result = details.get("redirectResult") or details.get("threeDSResult")
+        if not isinstance(result, str) or len(result) > _LONGEST_RESULT:
+            raise ApiError(422, "702", "Required field 'details' is not provided")
+        said = {} if "redirectResult" in details else _decoded(result)
+        token = str(said.get("authorisationToken") or call.body.get("paymentData") or result).rpartition("!")[2]
+        (asked,) = self._books.of(Authentication, token)[:1] or (None,)
+        if asked is None or (asked.kind == "native") == ("redirectResult" in details):
+            raise ApiError(422, "702", "Invalid payload provided")
+        if asked.state == "waiting" and "transStatus" not in said:
+            asked.state = "challenged"  # the device is known now; the bank wants to hear from its owner
+            self._books.put(asked)
+            return 200, _next_step(asked, call.server)
+        if asked.state in {"waiting", "challenged"}:
+            asked.state = "approved" if said.get("transStatus") == "Y" else "declined"
+        payment = self._books.get(Payment, asked.id)
+        if payment is None:
+            outcome = Outcome(**asked.outcome) if asked.state == "approved" else NOT_AUTHENTICATED
+            payment = self._bank.pay(Wish(**asked.wish), outcome, asked.id)
+            self._books.put(asked)
+        return 200, _paid(payment, "scheme")
 
     def _modification(self, kind: str) -> Work:
         def work(call: Call) -> tuple[int, dict[str, Any]]:
             payment = self._books.get(Payment, call.path["payment"])
             if payment is None:
-                raise ApiError(422, "167", "Original pspReference required for this operation")
-            return self._modified(kind, payment, call, {"paymentPspReference": payment.id})
+                raise ApiError(422, *_NOT_FOUND)
+            status, body = self._modified(kind, payment, call, {"paymentPspReference": payment.id})
+            return status, body | self._told_at_once(kind, payment, call, body["pspReference"])
 
         return work
 
+    def _told_at_once(self, kind: str, payment: Payment, call: Call, reference: str) -> dict[str, Any]:
+        """The synchronous adjustment: whoever hands in the data of the last one hears the outcome in the answer."""
+        if kind != "amountUpdates" or not call.text("adjustAuthorisationData", _LONGEST_RESULT):
+            return {}
+        made = self._books.get(Modification, reference)
+        assert made is not None
+        said = {"status": "authorised" if made.success else "refused", "adjustAuthorisationData": _adjusting(payment)}
+        return said if made.success else said | {"refusalReason": made.reason}
+
     def _cancel_by_reference(self, call: Call) -> tuple[int, dict[str, Any]]:
-        named = call.text("paymentReference", 80, ("167", "Original pspReference required for this operation"))
-        found = [payment for payment in self._books.all(Payment) if payment.reference == named]
+        named = call.text("paymentReference", 80, _NOT_FOUND)
+        found = self._books.of(Payment, named)
         if not found:  # received all the same, and nothing ever comes of it
             return 201, _received(call, new_reference(), {"paymentReference": named})
         open_first = sorted(found, key=lambda payment: payment.status != "authorised")
@@ -183,21 +156,25 @@ class Checkout:
 
     def _modified(self, kind: str, payment: Payment, call: Call, names: dict[str, str]) -> tuple[int, dict[str, Any]]:
         amount_minor, currency = payment.amount_minor, payment.currency
-        if kind not in {"cancels", "technicalCancels"}:
+        if kind not in {"cancels", "technicalCancels", "reversals"}:
             amount_minor, currency = call.amount(least=1)
         if currency != payment.currency:
             raise ApiError(422, "138", "Unsupported currency specified")
-        made = self._bank.modify(kind, payment, amount_minor, call.text("reference", 80))
+        made = self._modifications.make(kind, payment, amount_minor, call.text("reference", 80))
         return 201, _received(call, made.id, names)
 
     def _list_methods(self, call: Call) -> tuple[int, dict[str, Any]]:
-        methods = [
-            {"brands": ["visa", "mc"], "name": "Cards", "type": "scheme"},
+        methods: list[dict[str, Any]] = [
+            {"brands": ["visa", "mc", "amex"], "name": "Cards", "type": "scheme"},
             {"name": "Apple Pay", "type": "applepay"},
             {"name": "Google Pay", "type": "googlepay"},
         ]
-        stored = self._stored_of(call.text("shopperReference", 256))
-        return 200, {"paymentMethods": methods} | ({"storedPaymentMethods": stored} if stored else {})
+        if local := _LOCAL.get(call.text("countryCode", 2)):
+            methods.append({"type": local[0], "name": local[1]})
+        allowed, blocked = call.texts("allowedPaymentMethods"), call.texts("blockedPaymentMethods")
+        shown = [one for one in methods if one["type"] in (allowed or [one["type"]]) and one["type"] not in blocked]
+        stored = self._stored_of(call.shopper())
+        return 200, {"paymentMethods": shown} | ({"storedPaymentMethods": stored} if stored else {})
 
     def _list_stored(self, call: Call) -> tuple[int, dict[str, Any]]:
         shopper = call.query.get("shopperReference", "")
@@ -209,6 +186,7 @@ class Checkout:
         if stored is None or stored.shopper_reference != call.query.get("shopperReference"):
             raise ApiError(422, "800", "Contract not found")
         self._books.remove(stored)
+        self._courier.tell_token("disabled", stored)
         return 204, {}
 
     def _stored_of(self, shopper: str) -> list[dict[str, Any]]:
@@ -218,20 +196,66 @@ class Checkout:
                 "expiryMonth": "03",
                 "expiryYear": "2030",
                 "id": stored.id,
-                "lastFour": "1111",
+                "lastFour": stored.last_four,
                 "name": stored.brand.upper(),
                 "shopperReference": shopper,
-                "supportedRecurringProcessingModels": ["CardOnFile", "UnscheduledCardOnFile"],
+                "supportedRecurringProcessingModels": ["CardOnFile", "Subscription", "UnscheduledCardOnFile"],
                 "type": "scheme",
             }
-            for stored in self._books.all(StoredMethod)
-            if stored.shopper_reference == shopper
+            for stored in self._books.of(StoredMethod, shopper)
+            if shopper
         ]
 
 
 def _received(call: Call, reference: str, names: dict[str, str]) -> dict[str, Any]:
     echoed = {name: call.body[name] for name in ("merchantAccount", "reference", "amount") if name in call.body}
     return echoed | names | {"pspReference": reference, "status": "received"}
+
+
+def _paid(payment: Payment, kind: str) -> dict[str, Any]:
+    """The answer to a payment that has come to an end."""
+    body: dict[str, Any] = {
+        "pspReference": payment.id,
+        "resultCode": payment.result_code,
+        "amount": {"currency": payment.currency, "value": payment.amount_minor},
+        "merchantReference": payment.reference,
+        "paymentMethod": {"brand": payment.method, "type": kind},
+    }
+    if payment.refusal_code:
+        body |= {"refusalReason": payment.refusal_reason, "refusalReasonCode": payment.refusal_code}
+    elif payment.capture == "manual":
+        body["additionalData"] = {"adjustAuthorisationData": _adjusting(payment)}
+    return body
+
+
+def _next_step(asked: Authentication, server: str) -> dict[str, Any]:
+    """What the shopper has to do before there is a payment: go to a page, or let their device speak, then speak."""
+    if asked.kind == "redirect":
+        action = {"paymentMethodType": "scheme", "url": f"{server}/3ds/{asked.id}", "method": "GET", "type": "redirect"}
+        return {"pspReference": asked.id, "resultCode": "RedirectShopper", "action": action}
+    challenged = asked.state == "challenged"
+    action = {
+        "paymentMethodType": "scheme",
+        "paymentData": f"Ab02b4c0!{asked.result}",
+        "authorisationToken": f"Ab02b4c0!{asked.result}",
+        "subtype": "challenge" if challenged else "fingerprint",
+        "token": base64.b64encode(orjson.dumps({"threeDSServerTransID": asked.id})).decode(),
+        "type": "threeDS2",
+    }
+    return {"resultCode": "ChallengeShopper" if challenged else "IdentifyShopper", "action": action}
+
+
+def _decoded(result: str) -> dict[str, Any]:
+    """A `threeDSResult`: an object in JSON, in base64."""
+    try:
+        said = orjson.loads(base64.b64decode(result, validate=True))
+    except ValueError as error:
+        raise ApiError(422, "702", "Invalid payload provided") from error
+    return said if isinstance(said, dict) else {}
+
+
+def _adjusting(payment: Payment) -> str:
+    return f"BQABAQ{base64.b64encode(f'{payment.id}:{payment.amount_minor}'.encode()).decode()}"
 
 
 def _instant(text: str) -> float:
@@ -243,15 +267,3 @@ def _instant(text: str) -> float:
     if instant.tzinfo is None:
         raise ApiError(422, "702", "The field 'expiresAt' names no offset")
     return instant.timestamp()
-
-
-def _failed(failure: Failure) -> Response:
-    if failure.status == 502:  # noqa: PLR2004  a gateway in between, which speaks no JSON
-        return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", 502)
-    headers = {"transient-error": "true"} if failure.transient else {}
-    return JSONResponse(failure.body(), failure.status, headers)
-
-
-async def _nowhere(request: Request) -> Response:
-    error = ApiError(404, "000", f"No such endpoint: {request.method} {request.url.path}")
-    return JSONResponse(error.body(), error.status)

@@ -9,30 +9,14 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from simulators.adyen_bank import Outcome, Wish
-from simulators.adyen_books import Books, StoredMethod
+from simulators.adyen_bank import Wish
+from simulators.adyen_books import Books
+from simulators.adyen_cards import BadCard, Card, Outcome, card, number_in, outcome
+from simulators.adyen_records import StoredMethod
 
-_OUTCOMES = {
-    "1": Outcome(),
-    "2": Outcome("Refused", "2", "Refused"),
-    "3": Outcome("Refused", "3", "Referral"),
-    "4": Outcome("Error", "4", "Acquirer Error"),
-    "5": Outcome("Refused", "5", "Blocked Card"),
-    "6": Outcome("Refused", "6", "Expired Card"),
-    "7": Outcome("Refused", "7", "Invalid Amount"),
-}
-DECLINED = _OUTCOMES["2"]
-_OUTCOME_OF_HOLDER = {
-    "APPROVED": Outcome(),
-    "DECLINED": DECLINED,
-    "REFERRAL": _OUTCOMES["3"],
-    "ERROR": _OUTCOMES["4"],
-    "BLOCK_CARD": _OUTCOMES["5"],
-    "CARD_EXPIRED": _OUTCOMES["6"],
-    "INVALID_AMOUNT": _OUTCOMES["7"],
-    "UNKNOWN": Outcome("Refused", "1", "Unknown"),
-}
-_BRAND_OF = {"scheme": "visa", "applepay": "visa_applepay", "googlepay": "visa_googlepay"}
+_MOST_HOURS = 672
+_MOST_METADATA, _LONGEST_NAME, _LONGEST_VALUE = 20, 20, 80
+_RETURN_URL = ("14_030", "Return URL is missing.")
 
 
 class ApiError(Exception):
@@ -69,9 +53,27 @@ class Call:
             raise ApiError(422, "702", f"The field '{name}' is not a text of at most {longest} characters")
         return value
 
+    def one_of(self, name: str, *allowed: str) -> str:
+        """A text of the body that is one of a few, the first if it is missing."""
+        value = self.text(name, 40)
+        if value and value not in allowed:
+            raise ApiError(422, "702", f"The field '{name}' is none of {', '.join(allowed)}")
+        return value or allowed[0]
+
     def reference(self) -> str:
         """The merchant's reference, which payments must have."""
         return self.text("reference", 80, ("130", "Reference Missing"))
+
+    def return_url(self) -> str:
+        """Where the shopper is sent back to."""
+        return self.text("returnUrl", 1024, _RETURN_URL)
+
+    def shopper(self) -> str:
+        """The shopper's reference: 3 to 256 characters, or none."""
+        value = self.text("shopperReference", 256)
+        if value and len(value) < 3:  # noqa: PLR2004  Adyen's limit
+            raise ApiError(422, "702", "The field 'shopperReference' is shorter than 3 characters")
+        return value
 
     def amount(self, least: int = 0) -> tuple[int, str]:
         """The amount in minor units, and its currency."""
@@ -92,36 +94,67 @@ class Call:
             raise ApiError(422, "702", f"The field '{name}' is not an object")
         return value
 
-    def manual(self) -> bool:
-        """Whether the payment waits for a capture of its own."""
-        extra = self.part("additionalData")
-        waits = str(self.body.get("captureDelayHours") or "0") != "0"
-        return waits or extra.get("manualCapture") == "true" or extra.get("authorisationType") == "PreAuth"
+    def texts(self, name: str) -> list[str]:
+        """A list of texts within the body; empty if it is missing."""
+        value = self.body.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ApiError(422, "702", f"The field '{name}' is not a list of texts")
+        return value
+
+    def metadata(self) -> None:
+        """See that it is within Adyen's limits."""
+        pairs = self.part("metadata")
+        long = [name for name, value in pairs.items() if len(name) > _LONGEST_NAME or len(str(value)) > _LONGEST_VALUE]
+        if len(pairs) > _MOST_METADATA or long:
+            raise ApiError(422, "177", "Metadata size exceeds limit")
+
+    def capture(self) -> str:
+        """When the payment is captured: auto, manual, or after so many hours."""
+        extra, hours = self.part("additionalData"), self.body.get("captureDelayHours") or 0
+        if extra.get("manualCapture") == "true" or extra.get("authorisationType") == "PreAuth":
+            return "manual"
+        if type(hours) is not int or not 0 <= hours <= _MOST_HOURS:
+            raise ApiError(422, "702", f"The field 'captureDelayHours' is not within 0 and {_MOST_HOURS}")
+        return str(hours) if hours else "auto"
 
     def outcome(self) -> Outcome:
-        """What Adyen's test triggers ask for: the holder's name, or the response code of a test acquirer."""
-        wanted = self.part("additionalData").get("RequestedTestAcquirerResponseCode")
-        holder = self.part("paymentMethod").get("holderName")
-        return _OUTCOMES.get(str(wanted)) or _OUTCOME_OF_HOLDER.get(str(holder)) or Outcome()
+        """What the card's bank will say."""
+        code = self.part("additionalData").get("RequestedTestAcquirerResponseCode")
+        return outcome(self.part("paymentMethod").get("holderName"), code)
 
-    def wish(self, books: Books) -> Wish:
-        """The payment asked for by `/payments`."""
+    def card(self) -> Card:
+        """The way to pay that was entered."""
+        method = self.part("paymentMethod")
+        try:
+            return card(str(method.get("type")), number_in(method))
+        except BadCard as error:
+            raise ApiError(422, "101", str(error)) from error
+
+    def wish(self, books: Books) -> tuple[Wish, str]:
+        """The payment asked for by `/payments`, and whether the bank wants to be sure: empty, redirect or native."""
         amount_minor, currency = self.amount()
         method = self.part("paymentMethod")
         if not method:
             raise ApiError(422, "702", "Required field 'paymentMethod' is not provided")
-        shopper = self.text("shopperReference", 256)
+        shopper, reference = self.shopper(), self.reference()
+        self.return_url()
+        self.metadata()
+        self.one_of("recurringProcessingModel", "CardOnFile", "Subscription", "UnscheduledCardOnFile")
+        present = self.one_of("shopperInteraction", "Ecommerce", "ContAuth", "Moto", "POS") == "Ecommerce"
         stored = _stored(books, str(method.get("storedPaymentMethodId") or ""), shopper)
-        return Wish(
-            reference=self.reference(),
+        way = Card(stored.brand, stored.last_four) if stored else self.card()
+        wish = Wish(
+            reference=reference,
             amount_minor=amount_minor,
             currency=currency,
             shopper_reference=shopper,
-            manual=self.manual(),
+            capture=self.capture(),
             stores=self.body.get("storePaymentMethod") is True,
-            method=stored.brand if stored else brand(str(method.get("type"))),
+            method=way.brand,
+            last_four=way.last_four,
             stored_method_id=stored.id if stored else "",
         )
+        return wish, way.authentication if present else ""
 
 
 async def read(request: Request, merchant_account: str) -> Call:
@@ -131,19 +164,16 @@ async def read(request: Request, merchant_account: str) -> Call:
         try:
             body = orjson.loads(await request.body())
         except ValueError as error:
-            raise ApiError(422, "702", "The body is not JSON") from error
+            raise ApiError(400, "702", "The body is not JSON") from error
         if not isinstance(body, dict):
-            raise ApiError(422, "702", "The body is not a JSON object")
+            raise ApiError(400, "702", "The body is not a JSON object")
     query = dict(request.query_params)
-    named = body.get("merchantAccount") if request.method == "POST" else query.get("merchantAccount", merchant_account)
+    named: object = query.get("merchantAccount", merchant_account)
+    if request.method == "POST":
+        named = body.get("merchantAccount", body.get("merchantAccountCode"))
     if named != merchant_account:
         raise ApiError(403, "901", "Invalid Merchant Account", "security")
     return Call(dict(request.path_params), query, body, str(request.base_url).rstrip("/"))
-
-
-def brand(kind: str) -> str:
-    """A kind of payment method as webhooks name it."""
-    return _BRAND_OF.get(kind, kind)
 
 
 def _stored(books: Books, key: str, shopper: str) -> StoredMethod | None:

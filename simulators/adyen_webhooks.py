@@ -1,47 +1,38 @@
-"""The stand-in's webhooks: Adyen's standard notifications, signed, and the queue that delivers them at least once.
-
-One queue for the merchant account, earliest first: what is not answered 2xx is tried again and blocks all behind it.
-"""
+"""The stand-in's webhooks: Adyen's standard notifications and those about tokens, each signed in its own way."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import copy
 import hmac
-import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx2
-
-from simulators.adyen_books import Books, Delivery, Released
-from simulators.adyen_faults import Faults
-
-PATIENCE_SECONDS = 10
-LONGEST_PAUSE_SECONDS = 30
-ACCEPTED = range(200, 300)
 _ZONE = ZoneInfo("Europe/Amsterdam")
 _SIGNED = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Where webhooks go, and what proves that they are ours. `retry_seconds` is the first pause; each next is twice."""
+    """Where webhooks go, and what proves that they are ours. `retry_seconds` is what a minute of Adyen's takes.
+
+    Without `token_url` nobody wants to hear about tokens. `old_key` is the key before `hmac_key`.
+    """
 
     url: str
     user: str
     password: str = field(repr=False)
     hmac_key: bytes = field(repr=False)
     retry_seconds: float = 1
+    token_url: str = ""
+    token_key: bytes = field(default=b"", repr=False)
+    old_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
 class Notice:
-    """One event to be told, in the words of a NotificationRequestItem."""
+    """One event to be told, in the words of a NotificationRequestItem. `about` is the reference of the payment."""
 
     event_code: str
     success: bool
@@ -53,6 +44,7 @@ class Notice:
     original_reference: str = ""
     reason: str = ""
     extra: dict[str, str] = field(default_factory=dict)
+    about: str = ""
 
     def item(self, account: str, now: float) -> dict[str, Any]:
         """The item, not yet signed."""
@@ -60,7 +52,7 @@ class Notice:
             "additionalData": dict(self.extra),
             "amount": {"currency": self.currency, "value": self.amount_minor},
             "eventCode": self.event_code,
-            "eventDate": datetime.fromtimestamp(now, _ZONE).isoformat(timespec="seconds"),
+            "eventDate": written(now),
             "merchantAccountCode": account,
             "merchantReference": self.reference,
             "paymentMethod": self.method,
@@ -75,89 +67,42 @@ class Notice:
         return item
 
 
+def written(instant: float) -> str:
+    """An instant as Adyen writes it: to the second, with the offset of Amsterdam."""
+    return datetime.fromtimestamp(instant, _ZONE).isoformat(timespec="seconds")
+
+
+def envelope(*items: dict[str, Any], live: str = "false") -> dict[str, Any]:
+    """One delivery of standard notifications."""
+    return {"live": live, "notificationItems": [{"NotificationRequestItem": item} for item in items]}
+
+
+def signed(item: dict[str, Any], key: bytes) -> dict[str, Any]:
+    """The item with its signature, as a new one."""
+    extra = item["additionalData"] | {"hmacSignature": signature(item, key)}
+    return item | {"additionalData": extra}
+
+
 def signature(item: dict[str, Any], key: bytes) -> str:
     """Adyen's signature of a standard notification item: eight fields joined by colons, nothing escaped."""
     amount = item["amount"]
     fields = [*(item.get(name, "") for name in _SIGNED), amount["value"], amount["currency"]]
     text = ":".join(map(str, [*fields, item["eventCode"], item["success"]]))
-    return base64.b64encode(hmac.digest(key, text.encode(), "sha256")).decode()
+    return sealed(text.encode(), key)
 
 
-class Courier:
-    """Takes notices into the books and brings them to the receiver."""
+def sealed(text: bytes, key: bytes) -> str:
+    """HMAC-SHA256 in base64: over the raw body, the signature of a webhook about tokens (header `HmacSignature`)."""
+    return base64.b64encode(hmac.digest(key, text, "sha256")).decode()
 
-    def __init__(
-        self, books: Books, faults: Faults, receiver: Receiver, account: str, clock: Callable[[], float]
-    ) -> None:
-        self._books, self._faults, self._receiver, self._account, self._clock = books, faults, receiver, account, clock
-        self._news = asyncio.Event()
 
-    def tell(self, notice: Notice) -> None:
-        """Note a delivery, within the transaction that books what it tells."""
-        now = self._clock()
-        item = notice.item(self._account, now)
-        item["additionalData"]["hmacSignature"] = self._signature(item)
-        lost = self._faults.take("drop_webhooks")
-        for number in range(1 + self._faults.duplicate_webhooks):
-            told = copy.deepcopy(item)
-            if number and self._faults.vary_duplicates:
-                later = datetime.fromisoformat(item["eventDate"]) + timedelta(seconds=number)
-                told["eventDate"] = later.isoformat(timespec="seconds")
-            body = {"live": "false", "notificationItems": [{"NotificationRequestItem": told}]}
-            due = None if lost else now + self._faults.delay_seconds
-            self._books.put(Delivery(secrets.token_hex(8), due, body, state="lost" if lost else "waiting"))
-        self._news.set()
-
-    def flush(self) -> int:
-        """Let everything that waits go now, hold or no hold; how many that are."""
-        waiting = [*self._books.pending(Released), *self._books.pending(Delivery)]
-        with self._books.transaction():
-            for delivery in waiting:
-                self._books.remove(delivery)
-                self._books.put(Released(delivery.id, self._clock(), delivery.body, tries=delivery.tries))
-        self._news.set()
-        return len(waiting)
-
-    def wake(self) -> None:
-        """Faults or the clock have changed: look again."""
-        self._news.set()
-
-    async def run(self, look_around: Callable[[], None]) -> None:
-        """Deliver, for ever; `look_around` is called between deliveries, at least every 0.2 s."""
-        auth = (self._receiver.user, self._receiver.password)
-        async with httpx2.AsyncClient(auth=auth, timeout=PATIENCE_SECONDS, trust_env=False) as client:
-            while True:
-                self._news.clear()
-                look_around()
-                if delivery := self._next():
-                    await self._deliver(client, delivery)
-                    continue
-                try:
-                    await asyncio.wait_for(self._news.wait(), 0.2)
-                except TimeoutError:
-                    continue
-
-    def _next(self) -> Delivery | None:
-        now = self._clock()
-        for kind in (Released, Delivery)[: 1 if self._faults.hold_webhooks else 2]:
-            shuffled = self._faults.out_of_order
-            for first in self._books.newest_due(kind, now) if shuffled else self._books.pending(kind, at_most=1):
-                return first if first.due is not None and first.due <= now else None
-        return None
-
-    async def _deliver(self, client: httpx2.AsyncClient, delivery: Delivery) -> None:
-        try:
-            accepted = (await client.post(self._receiver.url, json=delivery.body)).status_code in ACCEPTED
-        except httpx2.HTTPError:
-            accepted = False
-        if self._books.get(type(delivery), delivery.id) is None:  # meanwhile flushed, or the books were reset
-            return
-        pause = min(LONGEST_PAUSE_SECONDS, self._receiver.retry_seconds * 2 ** min(delivery.tries, 10))
-        delivery.tries += 1
-        delivery.due = None if accepted else self._clock() + pause
-        delivery.state = "delivered" if accepted else "waiting"
-        self._books.put(delivery)
-
-    def _signature(self, item: dict[str, Any]) -> str:
-        key = self._receiver.hmac_key
-        return signature(item, key[::-1] + b"?" if self._faults.take("bad_signature") else key)
+def token_event(kind: str, account: str, now: float, event_id: str, about: dict[str, str]) -> dict[str, Any]:
+    """`recurring.token.created`, `.alreadyExisting`, `.updated` or `.disabled`; `about` is shopper, token and brand."""
+    operation = {} if kind == "disabled" else {"operation": kind}
+    return {
+        "createdAt": written(now),
+        "eventId": event_id,
+        "environment": "test",
+        "data": {"merchantAccount": account} | about | operation,
+        "type": f"recurring.token.{kind}",
+    }

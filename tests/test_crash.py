@@ -87,7 +87,7 @@ async def test_a_payment_whose_notice_comes_after_the_crash_is_credited_once(
     database_url: str, database: Database, tmp_path: Path
 ) -> None:
     async with Stack(database_url, tmp_path) as stack:
-        await stack.fault(hold_webhooks=True, duplicate_webhooks=2)
+        await stack.fault(hold_webhooks=True, deliveries=["duplicate:2"])
         ada = stack.driver("ada")
         wish = await ada.wish(TOPPED_UP)
         await ada.pay(wish)

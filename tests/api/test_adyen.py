@@ -43,7 +43,7 @@ async def test_a_checkout_is_opened_once_for_each_key(standin: str, http: httpx2
 
 async def test_a_key_whose_answer_was_lost_gives_the_same_checkout(standin: str, http: httpx2.Client) -> None:
     request, key = wanted(), uuid4()
-    http.post("/admin/faults", json={"drop_response": 1})
+    http.post("/admin/faults", json={"answers": [{"fault": "charge_then_drop", "times": 1}]})
     with gateway(account(standin)) as asked:
         assert isinstance(await asked.open_checkout(request, key), Unknown)
         assert isinstance(await asked.open_checkout(request, key), Answered)
@@ -77,7 +77,7 @@ async def test_many_calls_share_a_few_connections(standin: str, http: httpx2.Cli
 async def test_every_failure_is_one_of_the_four_answers(
     standin: str, http: httpx2.Client, failure: dict[str, object], expected: type[Outcome]
 ) -> None:
-    http.post("/admin/faults", json={"fail_next": [failure]})
+    http.post("/admin/faults", json={"answers": [{"fault": "error", "times": 1, **failure}]})
     outcome = await answer(account(standin))
     assert isinstance(outcome, expected)
     if isinstance(outcome, Refused):
@@ -106,7 +106,8 @@ async def test_nothing_that_is_secret_is_shown(
     with capture_logs() as logs:
         opened = await answer(account(standin))
         for status in (401, 422, 500):
-            http.post("/admin/faults", json={"fail_next": [{"status": status, "error_code": "999"}]})
+            failure = {"fault": "error", "times": 1, "status": status, "error_code": "999"}
+            http.post("/admin/faults", json={"answers": [failure]})
             await answer(account(standin))
     assert isinstance(opened, Answered)
     shown = f"{logs} {caplog.text} {account(standin)!r}"

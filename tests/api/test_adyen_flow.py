@@ -76,7 +76,7 @@ async def shop(database: Database) -> AsyncIterator[Shop]:
 
 
 async def test_a_driver_pays_and_the_money_is_there_once(shop: Shop) -> None:
-    await shop.order(duplicate_webhooks=2, vary_duplicates=True)
+    await shop.order(deliveries=["vary_duplicate:2"])
     wish = await shop.top_up()
     assert wish.status is TopUpStatus.ACTION_REQUIRED
     await shop.press(wish, "approve")
@@ -98,7 +98,7 @@ async def test_a_driver_is_declined_and_then_pays(shop: Shop) -> None:
 
 
 async def test_a_lost_answer_is_fetched_again_and_the_driver_pays_once(shop: Shop) -> None:
-    await shop.order(drop_response=1)
+    await shop.order(answers=[{"fault": "charge_then_drop", "times": 1}])
     wish = await shop.top_up()
     assert wish.status is TopUpStatus.PENDING
     shop.now.advance(timedelta(seconds=2))

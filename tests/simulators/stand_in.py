@@ -19,9 +19,10 @@ from typing import Any, Self
 import httpx2
 
 ROOT = Path(__file__).parents[2]
-HMAC_KEY = "c0ffee" * 10 + "abcd"
+HMAC_KEY, TOKEN_KEY = "c0ffee" * 10 + "abcd", "feed" * 16
 ACCOUNT, API_KEY, USER, PASSWORD = "TallywattTest", "a key for tests", "hook", "pass:word"
 CARD = {"type": "scheme"}
+MANUAL = {"additionalData": {"authorisationType": "PreAuth"}}
 Json = dict[str, Any]
 
 
@@ -33,6 +34,8 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Door)
         self.items: list[Json] = []
+        self.envelopes: list[Json] = []
+        self.tokens: list[tuple[str, bytes]] = []
         self.refusing = 0
         self.url = f"http://127.0.0.1:{self.server_port}/webhooks/adyen"
 
@@ -49,12 +52,15 @@ class Door(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.loads(raw)
         assert self.headers["Authorization"] == "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        assert body["live"] == "false"
         refused = self.server.refusing > 0
         self.server.refusing -= refused
-        if not refused:  # kept before it is accepted: the next delivery comes in another thread
+        if self.path.endswith("/tokens"):
+            self.server.tokens.append((self.headers["HmacSignature"], raw))
+        elif not refused:  # kept before it is accepted: the next delivery comes in another thread
+            self.server.envelopes.append(body)
             self.server.items += [item["NotificationRequestItem"] for item in body["notificationItems"]]
         self.send_response(503 if refused else 202)
         self.send_header("Content-Length", "0")
@@ -70,6 +76,7 @@ class StandIn:
     def __init__(self, receiver: Receiver, *more: str) -> None:
         self.receiver = receiver
         options = {"webhook-url": receiver.url, "hmac-key": HMAC_KEY, "merchant-account": ACCOUNT}
+        options |= {"token-webhook-url": f"{receiver.url}/tokens", "token-hmac-key": TOKEN_KEY}
         options |= {"bind": "127.0.0.1:0", "webhook-user": USER, "retry-seconds": "0.05"}
         secrets = {"STANDIN_API_KEY": API_KEY, "STANDIN_WEBHOOK_PASSWORD": PASSWORD}
         argv = [word for name, value in options.items() for word in (f"--{name}", value)]
@@ -94,6 +101,7 @@ class StandIn:
     def afresh(self) -> StandIn:
         """With empty books and no faults."""
         self.receiver.refusing = 0
+        self.receiver.items.clear()
         assert self.post("/admin/reset").status_code == 200
         return self
 
@@ -108,12 +116,29 @@ class StandIn:
     def press(self, session: str, **form: str) -> httpx2.Response:
         return self.http.post(f"/pay/{session}", data=form)
 
+    def modify(self, psp: str, kind: str, value: int = 0, **more: object) -> Json:
+        amount = {"amount": {"value": value, "currency": "EUR"}} if value else {}
+        answer = self.post(f"/v72/payments/{psp}/{kind}", amount | more)
+        assert (answer.status_code, answer.json()["paymentPspReference"]) == (201, psp)
+        body: Json = answer.json()
+        return body
+
+    def later(self, seconds: int) -> None:
+        assert self.post("/admin/clock/advance", {"seconds": seconds}).status_code == 200
+
     def order(self, **faults: object) -> None:
         assert self.post("/admin/faults", faults).status_code == 200
 
     def books(self) -> Json:
         answer: Json = self.get("/admin/books").json()
         return answer
+
+    def left(self, shopper: str = "") -> dict[str, tuple[int, int, int]]:
+        """For each currency what was captured, refunded and charged back; of one shopper or of all."""
+        books = self.books()
+        totals = books["shoppers"].get(shopper, {}) if shopper else books["totals"]
+        names = ("captured_minor", "refunded_minor", "charged_back_minor")
+        return {currency: tuple(of[name] for name in names) for currency, of in totals.items()}
 
     def pay(self, reference: str, value: int = 1000, more: Json | None = None) -> Json:
         answer = self.post("/v72/payments", asked(reference, value) | {"paymentMethod": CARD} | (more or {}))

@@ -28,7 +28,7 @@ def test_a_key_is_answered_once_whatever_is_asked_under_it(adyen: StandIn, refer
 
 
 def test_a_key_that_is_still_being_answered_is_transient(adyen: StandIn, reference: str) -> None:
-    adyen.order(answer_delay_seconds=0.3)
+    adyen.order(answers=["charge_then_slow:300"])
     body = asked(reference) | {"paymentMethod": CARD}
     with ThreadPoolExecutor() as pool:
         first = pool.submit(adyen.post, "/v72/payments", body, "k2")
