@@ -8,6 +8,7 @@ _COMMANDS = {
     "demo": "api.commands:demo",
     "serve": "api.commands:serve_",
     "worker": "api.commands:worker",
+    "adyen-standin": "api.commands:adyen_standin",
     "onboard": "api.commands:onboard",
     "db": "api.commands:db",
     "audit": "api.commands:audit",

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import migrations
-from api import books, simulation
+from api import books, simulation, stand_in
 from api import demo as demo_
 from api import replay as replay_
 from api.app import StaleStore, StoreAway, opened
@@ -120,6 +120,19 @@ def worker() -> None:
                 await work(house, health)
 
         run_process(run())
+
+
+@refusing
+def adyen_standin(*words: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> None:
+    """Run the stand-in for Adyen, at ADYEN_BASE_URL; it takes no real money.
+
+    Parameters
+    ----------
+    words
+        Its own options, behind `--`; they outrank the settings. `tallywatt adyen-standin -- --help` lists them.
+
+    """
+    stand_in.become(Settings.from_environment(), words)
 
 
 @refusing

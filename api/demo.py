@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 import migrations
-from api import tabs
+from api import stand_in, tabs
 from api.app import opened, upgrade
 from api.demo_world import CPO, seed, tokens
 from api.serving import bound
@@ -106,16 +106,6 @@ class Demo:
     def _start(self) -> None:
         settings, known = self._settings, tokens(self._settings)
         self._logs.mkdir(parents=True, exist_ok=True)
-        stand_in = {
-            "STANDIN_BIND": "{}:{}".format(*_place(self._stand_in)),
-            "STANDIN_WEBHOOK_URL": f"{self._url}/webhooks/adyen",
-            "STANDIN_WEBHOOK_USER": settings.adyen_webhook_user,
-            "STANDIN_WEBHOOK_PASSWORD": settings.adyen_webhook_password.get_secret_value(),
-            "STANDIN_HMAC_KEY": settings.adyen_hmac_key.get_secret_value(),
-            "STANDIN_API_KEY": settings.adyen_api_key.get_secret_value(),
-            "STANDIN_MERCHANT_ACCOUNT": settings.adyen_merchant_account,
-            "STANDIN_BOOKS": str(settings.var / "adyen-stand-in.sqlite3"),
-        }
         points = {
             "CPSIM_BIND": "{}:{}".format(*_place(self._charge_points)),
             "CPSIM_GATEWAY": self._url,
@@ -131,7 +121,7 @@ class Demo:
         self._spawn("gateway", ("-m", "api.cli", "serve"), gateway)
         if settings.redis_url is not None:
             self._spawn("worker", ("-m", "api.cli", "worker"), gateway)
-        self._spawn("adyen-stand-in", ("-m", "simulators.adyen"), stand_in)
+        self._spawn("adyen-stand-in", stand_in.COMMAND[1:], stand_in.environment(settings))
         self._spawn("charge-points", ("-m", "simulators.charge_points"), points)
 
     def _spawn(self, name: str, command: Sequence[str], more: Mapping[str, str]) -> None:

@@ -25,6 +25,7 @@ from api.app import opened
 from api.auth import issue_development_token
 from api.demo_world import CPO, seed, tokens
 from api.settings import Settings
+from api.stand_in import environment
 from domain.clock import Clock
 from resolvers.principal import Role
 from tests.people import Caller, Driver
@@ -71,7 +72,7 @@ class Stack:
             self._add_ours(f"gateway-{number}", "serve", port, internal)
         if redis_url is not None:
             self._add_ours("worker", "worker", 0, worker)
-        self._add("stand-in", ("simulators.adyen",), self._of_stand_in(stand_in), f"{self.stand_in_url}/healthz")
+        self._add("stand-in", ("simulators.adyen",), self._of_stand_in(), f"{self.stand_in_url}/healthz")
         self._add("points", ("simulators.charge_points",), self._of_points(points), f"{self.points_url}/healthz")
         self._client = httpx2.AsyncClient(timeout=30, trust_env=False)
 
@@ -145,18 +146,8 @@ class Stack:
     def _add(self, name: str, command: tuple[str, ...], environment: Mapping[str, str], ready: str) -> None:
         self.processes[name] = Process(command, environment, self._home / f"{name}.log", ready)
 
-    def _of_stand_in(self, port: int) -> dict[str, str]:
-        settings = self.settings
-        return surroundings(
-            STANDIN_BIND=f"127.0.0.1:{port}",
-            STANDIN_WEBHOOK_URL=f"{self.public_url}/webhooks/adyen",
-            STANDIN_WEBHOOK_USER=settings.adyen_webhook_user,
-            STANDIN_WEBHOOK_PASSWORD=settings.adyen_webhook_password.get_secret_value(),
-            STANDIN_HMAC_KEY=settings.adyen_hmac_key.get_secret_value(),
-            STANDIN_API_KEY=settings.adyen_api_key.get_secret_value(),
-            STANDIN_MERCHANT_ACCOUNT=settings.adyen_merchant_account,
-            STANDIN_RETRY_SECONDS="0.1",
-        )
+    def _of_stand_in(self) -> dict[str, str]:
+        return surroundings(**environment(self.settings), STANDIN_RETRY_SECONDS="0.1")
 
     def _of_points(self, port: int) -> dict[str, str]:
         known = tokens(self.settings)
