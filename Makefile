@@ -3,7 +3,9 @@ PYTHON ?= python3
 UV = .venv/bin/uv
 SYNC = $(UV) sync --quiet --frozen
 
-.PHONY: run test check schema bench soak
+CHROMIUM_PACKAGE = chromium-headless-shell
+
+.PHONY: run test check browser schema bench soak
 unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV
 
 run: $(UV)     ## the whole of it on this machine: gateway, payment stand-in, charge points
@@ -21,6 +23,13 @@ check: $(UV)   ## format, lint, types, architecture, house rules
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/pytest --quiet tests/test_house.py
+
+browser: $(UV) ## pay in a real Chromium, on the stand-in's page and the bank's
+	@$(SYNC)
+	@.venv/bin/python -c 'from tests.browser.chromium import program; program()' 2>/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y --no-install-recommends $(CHROMIUM_PACKAGE); } || \
+		{ echo "No Chromium: install one (Debian: apt install $(CHROMIUM_PACKAGE)), or name yours in CHROMIUM"; exit 1; }
+	@.venv/bin/pytest tests/browser -m browser -q
 
 schema: $(UV)  ## write schema.graphql from the code
 	@$(SYNC)

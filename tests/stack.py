@@ -130,8 +130,13 @@ class Stack:
 
     async def deliveries(self) -> dict[str, int]:
         """How many webhooks are in which state."""
-        counts: dict[str, int] = (await self._client.get(f"{self.stand_in_url}/admin/books")).json()["deliveries"]
+        counts: dict[str, int] = (await self.books(only="shoppers"))["deliveries"]
         return counts
+
+    async def books(self, **only: str) -> Json:
+        """What the stand-in's books say; `only="shoppers"` for the totals."""
+        books: Json = (await self._client.get(f"{self.stand_in_url}/admin/books", params=only)).json()
+        return books
 
     async def told_by_points(self) -> list[Json]:
         """Every session as its charge point counted it."""
