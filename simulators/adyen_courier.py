@@ -80,7 +80,8 @@ class Courier:
         with self._books.transaction():
             for delivery in waiting:
                 self._books.remove(delivery)
-                freed = Released(delivery.id, self._clock(), delivery.body, delivery.about, tries=delivery.tries)
+                due, tries, once = self._clock(), delivery.tries, delivery.once
+                freed = Released(delivery.id, due, delivery.body, delivery.about, tries=tries, once=once)
                 self._books.put(freed)
         self._news.set()
         return len(waiting)
@@ -112,7 +113,7 @@ class Courier:
             try:
                 await asyncio.wait_for(self._news.wait(), 0.2)
             except TimeoutError:
-                self._send_batch()
+                continue
 
     async def _tokens(self, client: httpx2.AsyncClient) -> None:
         """Their queue is another; a receiver that does not know them holds up nothing else."""
@@ -178,7 +179,7 @@ class Courier:
             self._send_batch()
 
     def _send_batch(self) -> None:
-        """What was collected, in one delivery; at the latest when nothing else is to be done."""
+        """What was collected, in one delivery."""
         if self._batch:
             body = envelope(*(item for item, _ in self._batch))
             self._put(Delivery, body, self._batch[0][1])

@@ -60,7 +60,7 @@ DELIVERIES = {
     "vary_duplicate": "so many copies follow, with a later eventDate",
     "delay": "so many seconds late, out of line (delay:5)",
     "shuffle": "out of line, up to a second late",
-    "batch": "waits until so many can go in one delivery (batch:5)",
+    "batch": "waits until so many can go in one delivery (batch:5), or for a flush",
     "withhold": "waits for a flush",
     "drop": "lost for good",
     "bad_signature": "a copy with a wrong signature goes before it",

@@ -148,7 +148,7 @@ class Driver(Caller):
 
     def __init__(self, client: httpx2.AsyncClient, url: str, bearer: str, *, back: str) -> None:
         super().__init__(client, url, bearer)
-        self._back = back
+        self.back = back
 
     async def wallet(self) -> Json:
         """The wallet, whose balances add up whenever one looks."""
@@ -176,7 +176,7 @@ class Driver(Caller):
         wallet = await self.wallet()
         amount = {"minorUnits": str(amount_minor), "currency": "EUR"}
         key = uuid.uuid4().hex
-        wish = await self.do(TOP_UP, idempotencyKey=key, walletId=wallet["id"], amount=amount, returnUrl=self._back)
+        wish = await self.do(TOP_UP, idempotencyKey=key, walletId=wallet["id"], amount=amount, returnUrl=self.back)
         assert (wish["__typename"], wish["status"]) == ("TopUp", "ACTION_REQUIRED"), wish
         return wish
 

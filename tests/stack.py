@@ -124,6 +124,15 @@ class Stack:
         """Order faults of the stand-in."""
         (await self._client.post(f"{self.stand_in_url}/admin/faults", json=faults)).raise_for_status()
 
+    async def clear_faults(self) -> None:
+        """From now on the stand-in does what it should."""
+        (await self._client.delete(f"{self.stand_in_url}/admin/faults")).raise_for_status()
+
+    async def advance_provider(self, seconds: int) -> None:
+        """Put the stand-in's clock forward."""
+        url = f"{self.stand_in_url}/admin/clock/advance"
+        (await self._client.post(url, json={"seconds": seconds})).raise_for_status()
+
     async def flush_webhooks(self) -> int:
         answer = await self._client.post(f"{self.stand_in_url}/admin/deliveries/flush")
         return int(answer.json()["released"])

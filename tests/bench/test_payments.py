@@ -1,0 +1,90 @@
+"""How fast money comes in: webhooks accepted, and top-ups through the whole path against bare postings."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import statistics
+import time
+import uuid
+from pathlib import Path
+
+import httpx2
+import orjson
+import pytest
+
+from simulators.adyen_webhooks import Notice, envelope, signed
+from tests.bench.test_bench import _postings, _say
+from tests.payers import Payer, Wish
+from tests.processes import until
+from tests.servers import SAFE, Servers
+from tests.stack import Stack
+
+pytestmark = pytest.mark.bench
+
+CALLERS = 8
+DELIVERIES = 800
+DRIVERS, EACH = 16, 10
+
+
+async def test_webhooks_accepted(postgres_url: str, tmp_path: Path) -> None:
+    async with Stack(postgres_url, tmp_path) as stack:
+        settings = stack.settings
+        password = settings.adyen_webhook_password.get_secret_value()
+        credentials = base64.b64encode(f"{settings.adyen_webhook_user}:{password}".encode()).decode()
+        bodies = iter([delivery(stack) for _ in range(DELIVERIES)])
+        took: list[float] = []
+        headers = {"authorization": f"Basic {credentials}", "content-type": "application/json"}
+
+        async def deliver(client: httpx2.AsyncClient) -> None:
+            for body in bodies:
+                began = time.perf_counter()
+                answer = await client.post("/webhooks/adyen", content=body)
+                took.append(time.perf_counter() - began)
+                assert answer.status_code == 202
+
+        async with httpx2.AsyncClient(base_url=stack.public_url, headers=headers, trust_env=False) as client:
+            began = time.perf_counter()
+            await asyncio.gather(*(deliver(client) for _ in range(CALLERS)))
+            rate = DELIVERIES / (time.perf_counter() - began)
+        p99 = statistics.quantiles(took, n=100)[98]
+        print(f"\nwebhooks accepted/s: {rate:,.0f}, p99 {p99 * 1000:.1f} ms, {CALLERS} at once")  # noqa: T201  its job
+
+
+def delivery(stack: Stack) -> bytes:
+    """A signed AUTHORISATION that is new each time."""
+    code = uuid.uuid4().hex[:16].upper()
+    notice = Notice("AUTHORISATION", success=True, psp_reference=code, reference=code, amount_minor=1, currency="EUR")
+    settings = stack.settings
+    item = notice.item(settings.adyen_merchant_account, time.time())
+    return orjson.dumps(envelope(signed(item, settings.adyen_hmac_keys[0])))
+
+
+async def test_top_ups_against_bare_postings(servers: Servers, postgres_url: str, tmp_path: Path) -> None:
+    async with Stack(postgres_url, tmp_path) as stack:
+        payers = [Payer(stack.driver(f"driver-{number}")) for number in range(DRIVERS)]
+        await asyncio.gather(*(payer.driver.wallet() for payer in payers))
+
+        async def pays_in(payer: Payer) -> Wish:
+            wish = await payer.asks(1000, uuid.uuid4().hex)
+            assert await payer.looks_for_the_page(wish, seconds=10)
+            await payer.presses(wish, "approve", attempt=1)
+            return wish
+
+        async def pays_often(payer: Payer) -> None:
+            wishes = [await pays_in(payer) for _ in range(EACH)]
+
+            async def there() -> bool:
+                return await payer.driver.balance() == 1000 * len(wishes)
+
+            await until(there)
+
+        began = time.perf_counter()
+        await asyncio.gather(*map(pays_often, payers))
+        whole = DRIVERS * EACH / (time.perf_counter() - began)
+    server = servers.postgres("bench-payments", SAFE)
+    try:
+        bare = await _postings(server)
+    finally:
+        server.stop()
+    _say("top-ups/s, from the mutation to the balance", whole, "bare top-up postings, fsync on", bare)
