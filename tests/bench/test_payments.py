@@ -13,12 +13,16 @@ import httpx2
 import orjson
 import pytest
 
+from domain.database import Database
+from domain.ids import PaymentId
+from domain.money import Money
 from simulators.adyen_webhooks import Notice, envelope, signed
-from tests.bench.test_bench import _postings, _say
+from tests.bench.rates import per_second, say
 from tests.payers import Payer, Wish
 from tests.processes import until
-from tests.servers import SAFE, Servers
+from tests.servers import Postgres
 from tests.stack import Stack
+from tests.world import MERCHANT, SEED, build
 
 pytestmark = pytest.mark.bench
 
@@ -60,7 +64,9 @@ def delivery(stack: Stack) -> bytes:
     return orjson.dumps(envelope(signed(item, settings.adyen_hmac_keys[0])))
 
 
-async def test_top_ups_against_bare_postings(servers: Servers, postgres_url: str, tmp_path: Path) -> None:
+async def test_top_ups_against_bare_postings(
+    postgres_url: str, postgres_server: Postgres, postgres_template: str, tmp_path: Path
+) -> None:
     async with Stack(postgres_url, tmp_path) as stack:
         payers = [Payer(stack.driver(f"driver-{number}")) for number in range(DRIVERS)]
         await asyncio.gather(*(payer.driver.wallet() for payer in payers))
@@ -82,9 +88,26 @@ async def test_top_ups_against_bare_postings(servers: Servers, postgres_url: str
         began = time.perf_counter()
         await asyncio.gather(*map(pays_often, payers))
         whole = DRIVERS * EACH / (time.perf_counter() - began)
-    server = servers.postgres("bench-payments", SAFE)
-    try:
-        bare = await _postings(server)
-    finally:
-        server.stop()
-    _say("top-ups/s, from the mutation to the balance", whole, "bare top-up postings, fsync on", bare)
+    other = f"bare_{uuid.uuid4().hex}"
+    postgres_server.sql(f"CREATE DATABASE {other} TEMPLATE {postgres_template} STRATEGY file_copy")
+    database = Database(postgres_server.url(other))
+    bare = await postings(database)
+    await database.close()
+    say("top-ups/s, from the mutation to the balance", whole, "bare top-up postings, same server", bare)
+
+
+async def postings(database: Database) -> float:
+    """Top-ups posted a second, each in a transaction of its own, by as many callers as there are drivers."""
+    world = await build(database)
+    wallets = world.services.wallets
+    rows = []
+    for number in range(DRIVERS):
+        driver = await wallets.enrol(world.operator.operator_id, f"bench-{number}", "Bench", "EUR")
+        rows += await wallets.wallets_of(world.operator.operator_id, driver.id)
+
+    async def post(number: int) -> None:
+        wallet = rows[number % DRIVERS]
+        async with database.transaction() as tx:
+            await wallets.money.pay_in(tx, wallet, PaymentId(uuid.uuid4()), 1, Money(1000, "EUR"), MERCHANT, SEED)
+
+    return await per_second(post, callers=DRIVERS)
