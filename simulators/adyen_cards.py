@@ -82,6 +82,12 @@ def card(kind: str, number: str = "") -> Card:
     return Card(brand, digits[-4:], {REDIRECTED: "redirect", NATIVE: "native"}.get(digits, ""))
 
 
+def stored_card(brand: str, last_four: str) -> Card:
+    """A card whose number is kept elsewhere."""
+    asks = {REDIRECTED[-4:]: "redirect", NATIVE[-4:]: "native"}
+    return Card(brand, last_four, asks.get(last_four, ""))
+
+
 def number_in(method: Mapping[str, Any]) -> str:
     """The card number of a `paymentMethod`, plain or as test tools write it; what Drop-in encrypted stays unread."""
     encrypted = str(method.get("encryptedCardNumber") or "")

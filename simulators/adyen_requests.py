@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from simulators.adyen_bank import Wish
 from simulators.adyen_books import Books
-from simulators.adyen_cards import BadCard, Card, Outcome, card, number_in, outcome
+from simulators.adyen_cards import BadCard, Card, Outcome, card, number_in, outcome, stored_card
 from simulators.adyen_records import StoredMethod
 
 _MOST_HOURS = 672
@@ -139,10 +139,11 @@ class Call:
         shopper, reference = self.shopper(), self.reference()
         self.return_url()
         self.metadata()
-        self.one_of("recurringProcessingModel", "CardOnFile", "Subscription", "UnscheduledCardOnFile")
-        present = self.one_of("shopperInteraction", "Ecommerce", "ContAuth", "Moto", "POS") == "Ecommerce"
+        model = self.one_of("recurringProcessingModel", "CardOnFile", "Subscription", "UnscheduledCardOnFile")
+        interaction = self.one_of("shopperInteraction", "Ecommerce", "ContAuth", "Moto", "POS")
+        present = interaction == "Ecommerce" or (interaction, model) == ("ContAuth", "CardOnFile")
         stored = _stored(books, str(method.get("storedPaymentMethodId") or ""), shopper)
-        way = Card(stored.brand, stored.last_four) if stored else self.card()
+        way = stored_card(stored.brand, stored.last_four) if stored else self.card()
         wish = Wish(
             reference=reference,
             amount_minor=amount_minor,

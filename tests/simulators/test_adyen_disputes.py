@@ -72,13 +72,20 @@ def test_the_same_money_is_lost_once_and_arbitration_costs_more(adyen: StandIn, 
     dispute = begin(adyen, reference, "REQUEST_FOR_INFORMATION")
     advance(adyen, dispute, "NOTIFICATION_OF_CHARGEBACK")
     assert adyen.left()["EUR"] == (1000, 0, 0)
-    advance(adyen, dispute, "CHARGEBACK", "INFORMATION_SUPPLIED", "PREARBITRATION_OPEN", "PREARBITRATION_LOST")
+    advance(adyen, dispute, "CHARGEBACK", "INFORMATION_SUPPLIED", "CHARGEBACK_REVERSED")
+    advance(adyen, dispute, "PREARBITRATION_OPEN", "PREARBITRATION_LOST")
+    assert adyen.left()["EUR"] == (1000, 0, 0)
     advance(adyen, dispute, "SECOND_CHARGEBACK", amount=1500)
     assert adyen.left()["EUR"] == (1000, 0, 1000)
     (known,) = adyen.books()["disputes"]
     assert (known["lost_minor"], known["fees_minor"]) == (1000, 500)
     moved = [(one["kind"], one["amount_minor"]) for one in adyen.books()["movements"]]
-    assert moved == [("Settled", 1000), ("Chargeback", 1000), ("SecondChargeback", 500)]
+    assert moved == [
+        ("Settled", 1000),
+        ("Chargeback", 1000),
+        ("ChargebackReversed", 1000),
+        ("SecondChargeback", 1500),
+    ]
     advance(adyen, dispute, "SCHEME_ARBITRATION", "SCHEME_ARBITRATION_WON")
     assert adyen.left()["EUR"] == (1000, 0, 0)
     assert adyen.post(f"/admin/disputes/{dispute}/advance", {"event": "CHARGEBACK"}).status_code == 422

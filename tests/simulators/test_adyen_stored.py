@@ -74,6 +74,24 @@ def test_a_stored_card_is_charged_by_the_merchant_and_declined_by_its_bank(adyen
     assert adyen.left("drv-2")["EUR"] == (1000, 0, 0)
 
 
+def test_a_stored_card_may_ask_its_bank_while_its_owner_is_there(adyen: StandIn, reference: str) -> None:
+    stored = store(adyen, reference, number="4111 1111 1111 1111")
+    wanted = asked(f"{reference}-2", 0) | SHOPPER | {"storePaymentMethodMode": "enabled"}
+    session = adyen.post("/v72/sessions", wanted).json()["id"]
+    bank = adyen.press(session, outcome="approve", number="4212 3456 7890 1237").headers["location"]
+    adyen.http.post(bank, data={"outcome": "approve"})
+    asks = adyen.receiver.wait(f"{reference}-2", 1)[0]["additionalData"]["tokenization.storedPaymentMethodId"]
+    present = SHOPPER | {"shopperInteraction": "ContAuth", "recurringProcessingModel": "CardOnFile"}
+    absent = present | {"recurringProcessingModel": "UnscheduledCardOnFile"}
+    for method, how, result in (
+        (stored, present, "Authorised"),
+        (asks, present, "RedirectShopper"),
+        (asks, absent, "Authorised"),
+    ):
+        card = {"paymentMethod": {"type": "scheme", "storedPaymentMethodId": method}}
+        assert adyen.pay(reference, more=card | how)["resultCode"] == result
+
+
 def test_a_shopper_is_forgotten_once_their_cards_are(adyen: StandIn, reference: str) -> None:
     store(adyen, reference)
     psp = adyen.pay(reference, more=SHOPPER)["pspReference"]
