@@ -7,7 +7,9 @@ from datetime import datetime
 import strawberry
 
 from domain import sessions as domain
+from resolvers.context import Info
 from resolvers.describing import describe
+from resolvers.explanations import LineDetails
 from resolvers.scalars import Exact, TaxedMoney, Timestamp, UnitPrice
 
 describe(
@@ -56,10 +58,12 @@ class CostLine:
         name="from", description="Start of the time it covers; null for the whole session."
     )
     before: Timestamp | None = strawberry.field(description="End of the time it covers; null for the whole session.")
+    place: strawberry.Private[int]
+    row: strawberry.Private[domain.ChargingSession]
 
     @classmethod
-    def of(cls, line: domain.CostLine, currency: str) -> CostLine:
-        """From the domain."""
+    def of(cls, line: domain.CostLine, place: int, row: domain.ChargingSession) -> CostLine:
+        """From the domain: the line at this place of a session's cost."""
         price = None
         if line.price_net is not None and line.price_gross is not None:
             price = UnitPrice.of(line.price_net, line.price_gross, line.vat_percent)
@@ -68,12 +72,22 @@ class CostLine:
             measured=None if line.measured is None else Exact(line.measured),
             billed=None if line.billed is None else Exact(line.billed),
             unit_price=price,
-            amount=TaxedMoney.of(line.net_minor, line.tax_minor, currency),
+            amount=TaxedMoney.of(line.net_minor, line.tax_minor, row.currency),
             explanation=line.explanation,
             evidence=line.evidence,
             from_=_instant(line.start_at),
             before=_instant(line.end_at),
+            place=place,
+            row=row,
         )
+
+    @strawberry.field(
+        description="The same in full; null for lines that adjust others or were billed by somebody else."
+    )
+    async def details(self, info: Info) -> LineDetails | None:
+        """From the bill, or worked out anew while there is none."""
+        told = await info.context.loaders.explanations.load(self.row)
+        return LineDetails.of(told[self.place]) if self.place < len(told) else None
 
 
 @strawberry.type(description="Cost of a session so far, from the same code as the bill.")
@@ -85,8 +99,7 @@ class SessionCost:
         description="What the bill would say if it ended now, and says once COMPLETED; never below `accrued`."
     )
     as_of: Timestamp = strawberry.field(description="Metered up to this instant.")
-    text: strawberry.Private[str]
-    currency: strawberry.Private[str]
+    row: strawberry.Private[domain.ChargingSession]
 
     @classmethod
     def of(cls, row: domain.ChargingSession) -> SessionCost:
@@ -95,14 +108,13 @@ class SessionCost:
             accrued=TaxedMoney.of(row.accrued_net_minor, row.accrued_tax_minor, row.currency),
             if_stopped_now=TaxedMoney.of(row.net_minor, row.tax_minor, row.currency),
             as_of=Timestamp(row.metered_at),
-            text=row.lines,
-            currency=row.currency,
+            row=row,
         )
 
     @strawberry.field(description="Lines that add up to `ifStoppedNow`, exactly.")
     def lines(self) -> list[CostLine]:
         """Read only when asked for."""
-        return [CostLine.of(line, self.currency) for line in domain.lines_of(self.text)]
+        return [CostLine.of(line, place, self.row) for place, line in enumerate(domain.lines_of(self.row.lines))]
 
 
 def _instant(at: datetime | None) -> Timestamp | None:

@@ -27,7 +27,7 @@ from domain.ids import (
 from domain.partners import ChargePoint, Connector, Evse, Location
 from domain.payments import TopUp
 from domain.services import Services
-from domain.sessions import CDR, ChargingSession, Checked, Quote
+from domain.sessions import CDR, ChargingSession, Checked, Explanation, Quote
 from domain.tariffs import TariffEdition
 from domain.wallets import WalletBalance
 
@@ -96,6 +96,15 @@ class Loaders:
     def cdrs_of(self) -> DataLoader[ChargingSessionId, list[CDR]]:
         """All CDRs of sessions."""
         return _many(lambda keys: self._services.sessions.cdrs_of(self._operator, keys), lambda row: row.session_id)
+
+    @cached_property
+    def explanations(self) -> DataLoader[ChargingSession, list[Explanation]]:
+        """Of each priced line of sessions that the asker may see, as of the revision that is shown."""
+        return DataLoader(
+            lambda rows: self._services.sessions.explanations(self._operator, rows),
+            max_batch_size=LARGEST_BATCH,
+            cache_key_fn=lambda row: (row.id, row.revision),
+        )
 
     @cached_property
     def checks(self) -> DataLoader[CdrId, Checked | None]:

@@ -10,7 +10,7 @@ from domain.sessions.cdr import CDR, CdrCheck, CdrKind
 from domain.sessions.charging import ChargingService
 from domain.sessions.checking import Checked, Checking, packets_of
 from domain.sessions.control import ChargerControl, Reply, Start, Stop
-from domain.sessions.costs import CostLine, CostLineKind, lines_of
+from domain.sessions.costs import CostLine, CostLineKind, Explanation, lines_of
 from domain.sessions.crediting import credit, share_of
 from domain.sessions.feed import Feed, InProcessFeed, Mailbox
 from domain.sessions.guarding import Guarding
@@ -65,6 +65,7 @@ __all__ = [
     "Declared",
     "Evidence",
     "Expectation",
+    "Explanation",
     "Feed",
     "Guarding",
     "InProcessFeed",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -16,17 +16,23 @@ from domain.ledger import Earned
 from domain.money import Money, rounded
 from domain.tariffs import (
     Adjustment,
+    Coinage,
     Evidence,
     LineKind,
     Part,
     PricedLine,
     Pricing,
     TaxIncluded,
+    line_json,
     parse_instant,
+    read_json,
     sentence,
 )
 
 _DIGITS = 6
+
+Explanation = Mapping[str, Any]
+"""A line explained, as `tariffs.line_json` writes it."""
 
 
 class CostLineKind(StrEnum):
@@ -88,6 +94,18 @@ def lines_of(text: str) -> list[CostLine]:
     """Lines as they were stored."""
     items: list[dict[str, Any]] = orjson.loads(text)
     return [_line(item) for item in items]
+
+
+def explanations(pricing: Pricing) -> list[Explanation]:
+    """Of each priced line; what only adjusts others comes behind those and has none."""
+    coins = Coinage(pricing.digits)
+    return [line_json(line, coins) for line in pricing.lines]
+
+
+def explanations_of(content: str) -> list[Explanation]:
+    """The same as they lie in a bill of ours; none in one that was made before they did."""
+    pricing = cast("dict[str, Any]", read_json(content.encode())).get("pricing", {})
+    return list(pricing.get("lines", ()))
 
 
 def _priced(pricing: Pricing) -> Iterator[CostLine]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import RowMapping, and_, or_, select
 
 from domain.columns import table_of
 from domain.database import Database, Reader
@@ -19,6 +19,7 @@ from domain.errors import NotFound
 from domain.ids import CdrId, ChargingSessionId, DriverId, OperatorId, QuoteId
 from domain.sessions.cdr import CDR, CdrKind
 from domain.sessions.checking import Checked, checks_of
+from domain.sessions.costs import Explanation, explanations, explanations_of
 from domain.sessions.feed import Feed, Mailbox
 from domain.sessions.following import Following
 from domain.sessions.live import declared_periods, fold, points_of
@@ -120,13 +121,26 @@ class SessionService:
 
     async def reprice(self, reader: Reader, session: ChargingSession) -> Pricing | None:
         """What the log of a session costs by its locked tariffs; None for a log without any energy or time."""
-        log = await self._log(reader, session.operator_id, session.id, None)
+        log = await self._log(reader, session.operator_id, session.id, session.readings)
         if not log or session.started_at is None:
             return None
         told = ChargingRecord(session.started_at, session.started_at, declared_periods(points_of(log)))
         _, tariffs = await self._tariffing.locked(reader, session, told)
         following = Following(session.started_at, ZoneInfo(session.time_zone), tariffs)
         return following.again(log, session.ended_at).stands(session.ended_at).pricing
+
+    async def explanations(self, operator: OperatorId, sessions: Sequence[ChargingSession]) -> list[list[Explanation]]:
+        """Of each priced line of these rows, in order: as billed, else from the log as far as the row has counted it.
+
+        Empty where somebody else made the bill, or nothing is priced yet.
+        """
+        billed = [session.id for session in sessions if session.status is ChargingSessionStatus.COMPLETED]
+        statement = select(_cdrs.c.session_id, _cdrs.c.content, _cdrs.c.is_declared).where(
+            _cdrs.c.operator_id == operator, _cdrs.c.session_id.in_(billed), _cdrs.c.kind == CdrKind.ORIGINAL
+        )
+        async with self._database.read() as reader:
+            bills = {row["session_id"]: row for row in await reader.rows(statement)} if billed else {}
+            return [await self._explained(reader, session, bills.get(session.id)) for session in sessions]
 
     async def checked(self, reader: Reader, cdr: CDR) -> Checked | None:
         """What was found when this CDR was taken; None where there was nothing to check."""
@@ -175,8 +189,14 @@ class SessionService:
                 now = newer
                 yield (UpdateKind.FINAL if now.is_final else UpdateKind.CHANGE), now
 
+    async def _explained(self, reader: Reader, session: ChargingSession, bill: RowMapping | None) -> list[Explanation]:
+        if bill is not None:
+            return [] if bill["is_declared"] else explanations_of(bill["content"])
+        pricing = await self.reprice(reader, session)
+        return [] if pricing is None else explanations(pricing)
+
     async def _log(
-        self, reader: Reader, operator: OperatorId, session: ChargingSessionId, limit: int | None
+        self, reader: Reader, operator: OperatorId, session: ChargingSessionId, limit: int
     ) -> list[MeterReading]:
         statement = select(_readings).where(_readings.c.operator_id == operator, _readings.c.session_id == session)
         return await reader.list(MeterReading, statement.order_by(_readings.c.number).limit(limit))

@@ -21,6 +21,7 @@ SESSIONS = """query ($n: Int!) { me { sessions(first: $n) { edges { node {
 ENTRIES = """query ($n: Int!) { me { wallet { entries(first: $n) { edges { node { id source {
   ... on TopUp { id } ... on ChargingSession { id cdr { id } } ... on Dispute { id } } } } } } } }"""
 PLACES = "{ locations { edges { node { evses { connectors { evse { location { name } } tariff { summary } } } } } } }"
+EXPLAINED = SESSIONS.replace("lines {", "lines { details { element }")
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on ChargingSession { cdr { id } } } }"
 
 
@@ -58,6 +59,8 @@ async def test_a_page_of_sessions_costs_what_one_costs(gateway: Gateway) -> None
     assert all(edge["node"]["cdr"] and len(edge["node"]["disputes"]) == 1 for edge in edges)
     assert all(edge["node"]["connector"]["tariff"]["name"] == "CITY" for edge in edges)
     assert all_of_them == one <= 10
+    explained, _ = await statements(gateway, EXPLAINED, n=20)
+    assert explained == one + 1  # and nothing of it where nobody asks
 
     one, _ = await statements(gateway, ENTRIES, n=1)
     all_of_them, data = await statements(gateway, ENTRIES, n=20)
