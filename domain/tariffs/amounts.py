@@ -168,6 +168,27 @@ def limited(amount: Taxed, limit: PriceLimit | None, bound: Limit, tariff: Tarif
     return Taxed(net, gross)
 
 
+def earned_within(amount: Taxed, limit: PriceLimit | None, tariffs: Iterable[Tariff]) -> Taxed:
+    """What has been earned within `max_price`, so that nothing that is earned later lowers it on either side.
+
+    Given on one side only, the limit takes the mean tax rate of the lines with it, and later lines move that: down to
+    the lowest rate that these tariffs know, or up to the highest. So that is what the other side is sure of, and no
+    bill that is still to come says less.
+    """
+    if limit is None:
+        return amount
+    before, after = limit.before_taxes, limit.after_taxes
+    net, gross = _picked(min, amount.net, before), _picked(min, amount.gross, after)
+    if before is not None and after is not None:
+        return Taxed(net, gross)
+    rates = [Fraction(rate) for tariff in tariffs for rate in tariff.tax_rates] or [_ZERO]
+    if before is not None:
+        gross = min(gross, Fraction(before) * (1 + min(rates) / 100))
+    elif after is not None:
+        net = min(net, Fraction(after) / (1 + max(rates) / 100))
+    return Taxed(net, gross)
+
+
 def scaled(groups: dict[Rate, Taxed], raw: Taxed, to: Taxed, tariff: Tariff) -> dict[Rate, Taxed]:
     """Bases and taxes stretched to a total that a limit has moved; if there are none, the highest rate bears it."""
     if raw == to:

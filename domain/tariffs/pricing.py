@@ -10,7 +10,19 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from domain.tariffs.amounts import Limit, Part, Rate, Sums, Taxed, amount_of, group_of, limited, scaled, summed
+from domain.tariffs.amounts import (
+    Limit,
+    Part,
+    Rate,
+    Sums,
+    Taxed,
+    amount_of,
+    earned_within,
+    group_of,
+    limited,
+    scaled,
+    summed,
+)
 from domain.tariffs.choice import Choice
 from domain.tariffs.figures import Coins, Exact, figures, in_coins
 from domain.tariffs.findings import Code, Finding
@@ -56,7 +68,7 @@ def settled(walk: Walk, main: Tariff, choice: Choice, record: ChargingRecord, fi
     policy = choice.policy
     digits = policy.decimals(main.currency)
     charges = stepped(walk.pieces)
-    exact = _exact(charges, main, policy, digits, is_charging=walk.is_charging)
+    exact = _exact(charges, main, choice, digits, is_charging=walk.is_charging)
     return Pricing(
         currency=main.currency,
         digits=digits,
@@ -78,10 +90,10 @@ def settled(walk: Walk, main: Tariff, choice: Choice, record: ChargingRecord, fi
     )
 
 
-def _exact(charges: Sequence[Charge], main: Tariff, policy: RoundingPolicy, digits: int, *, is_charging: bool) -> Exact:
+def _exact(charges: Sequence[Charge], main: Tariff, choice: Choice, digits: int, *, is_charging: bool) -> Exact:
     sums = summed(charges)
-    if policy.point is RoundingPoint.LINE:
-        sums = _by_line(charges, sums, policy, digits)
+    if choice.policy.point is RoundingPoint.LINE:
+        sums = _by_line(charges, sums, choice.policy, digits)
     raw = sums.raw
     least = limited(raw, main.min_price, Limit.MIN, main) if is_charging else raw
     most = limited(least, main.max_price, Limit.MAX, main)
@@ -91,7 +103,7 @@ def _exact(charges: Sequence[Charge], main: Tariff, policy: RoundingPolicy, digi
         rates=scaled(sums.rates, raw, bounded[Limit.MAX], main),
         raw=raw,
         bounded=bounded,
-        accrued=_sound(limited(sums.accrued, main.max_price, Limit.MAX, main), sums.accrued),
+        accrued=_sound(earned_within(sums.accrued, main.max_price, choice.used), sums.accrued),
     )
 
 

@@ -71,7 +71,8 @@ class Pricing:
     """What a record costs. Lines and adjustments add up to `net` and `gross`; taxes add up to `gross - net`.
 
     `accrued_net` and `accrued_gross` have been earned so far: no step, no `min_price`, capped by `max_price`. They do
-    not fall while facts are added, as long as prices and energy are not negative, and are never above the total.
+    not fall while facts are added, as long as prices and energy are not negative and no tariff with other tax rates
+    joins under a one-sided `max_price`, and are never above the total.
     What is only shown is worked out when it is asked for. Money counts coins of `digits` decimals: under a policy
     that has other digits than the currency, `Money.major` does not know of them.
     """

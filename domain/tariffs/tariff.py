@@ -126,10 +126,13 @@ class Tariff:
     """It is written as OCPI 2.3.0 writes: it says whether tax is included, or limits before and after taxes."""
     edges: Edges = field(init=False, repr=False, compare=False)
     """Where the price may change inside a period."""
+    tax_rates: frozenset[Decimal] = field(init=False, repr=False, compare=False)
+    """Those of everything that costs something, in percent; 0 for what bears no tax that is known."""
     _lookups: dict[Lookup, tuple[Candidate, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "edges", _edges(self.elements))
+        object.__setattr__(self, "tax_rates", frozenset(_tax_rates(self.elements, self.tax_included)))
         object.__setattr__(self, "_lookups", {})
 
     def candidates(self, lookup: Lookup) -> tuple[Candidate, ...]:
@@ -250,6 +253,12 @@ def _candidates(elements: Sequence[TariffElement], lookup: Lookup) -> Iterator[C
                 if component.type is lookup.type:
                     yield Candidate(i, j, component, element.restrictions)
                     break
+
+
+def _tax_rates(elements: Sequence[TariffElement], included: TaxIncluded) -> Iterator[Decimal]:
+    for component in (component for element in elements for component in element.price_components):
+        if component.price:
+            yield Decimal(0) if included is TaxIncluded.NOT_APPLICABLE else component.vat or Decimal(0)
 
 
 def _edges(elements: Sequence[TariffElement]) -> Edges:

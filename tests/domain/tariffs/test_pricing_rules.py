@@ -157,6 +157,7 @@ def test_a_price_is_what_a_plain_loop_finds(raw: dict[str, Any], record: Chargin
 
 bounds = st.integers(0, 3000).map(lambda cents: Decimal(cents).scaleb(-2))
 both_sides = st.tuples(bounds, bounds).map(sorted).map(lambda two: {"before_taxes": two[0], "after_taxes": two[1]})
+one_side = st.sampled_from(["excl_vat", "incl_vat"]).flatmap(lambda side: bounds.map(lambda amount: {side: amount}))
 limit = st.none() | both_sides | bounds.map(lambda amount: {"excl_vat": amount})
 
 
@@ -179,16 +180,32 @@ def test_everything_adds_up(
     assert pricing.accrued_gross <= pricing.gross
 
 
-@given(tariffs(), records(), zones, st.none() | both_sides)
+@given(tariffs(), records(), zones, st.none() | both_sides | one_side)
 def test_what_has_accrued_never_falls(
     raw: dict[str, Any], record: ChargingRecord, zone: ZoneInfo, most: object
 ) -> None:
     tariff = parse_tariff({**raw, "max_price": most})
     net = gross = Money.zero(raw["currency"])
     for pricing in growing(tariff, record, zone):
-        assert net <= pricing.accrued_net
-        assert gross <= pricing.accrued_gross
+        assert net <= pricing.accrued_net <= pricing.net
+        assert gross <= pricing.accrued_gross <= pricing.gross
+        assert pricing.exact.accrued.net <= pricing.exact.total.net
+        assert pricing.exact.accrued.gross <= pricing.exact.total.gross
         net, gross = pricing.accrued_net, pricing.accrued_gross
+
+
+def test_a_limit_before_tax_lets_earn_no_more_tax_than_the_bill_may_end_with() -> None:
+    energy = {"type": "ENERGY", "price": Decimal(1), "vat": 20, "step_size": 1}
+    parking = {"type": "PARKING_TIME", "price": Decimal(6), "vat": 5, "step_size": 1}
+    raw = {"id": "ANY", "currency": "EUR", "elements": [{"price_components": [energy, parking]}]}
+    tariff = parse_tariff(raw | {"max_price": {"excl_vat": Decimal(10)}})
+    began_at = parse_instant(STARTS[0])
+    charging = ChargingPeriod(began_at, ((DimensionType.ENERGY, Decimal(12)),), "ANY")
+    parked = ChargingPeriod(began_at + timedelta(hours=1), ((DimensionType.PARKING_TIME, Decimal(2)),), "ANY")
+    record = ChargingRecord(began_at, began_at + timedelta(hours=3), (charging, parked))
+    before, after = growing(tariff, record, ZoneInfo("UTC"))
+    assert (before.gross.minor, before.accrued_gross.minor) == (1200, 1050)
+    assert (after.gross.minor, after.accrued_gross.minor) == (1125, 1050)
 
 
 def growing(tariff: Tariff, record: ChargingRecord, zone: ZoneInfo) -> Iterator[Pricing]:
