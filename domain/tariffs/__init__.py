@@ -3,6 +3,7 @@
 `price(tariffs, record, zone)` is the one function behind quote, live cost, bill and verdict.
 """
 
+from domain.tariffs.ahead import Course, next_price_change, prices_now, within_budget_until
 from domain.tariffs.amounts import Part
 from domain.tariffs.answer import Answer, Desk, Question
 from domain.tariffs.causes import Cause
@@ -41,6 +42,7 @@ __all__ = [
     "Coinage",
     "ComponentType",
     "Cost",
+    "Course",
     "Cut",
     "Desk",
     "DimensionType",
@@ -84,15 +86,18 @@ __all__ = [
     "line_json",
     "lint",
     "lint_json",
+    "next_price_change",
     "parse_instant",
     "parse_record",
     "parse_tariff",
     "price",
+    "prices_now",
     "pricing_json",
     "quoted_components",
     "read_json",
     "sentence",
     "tariff_of",
     "verify",
+    "within_budget_until",
     "zone_named",
 ]

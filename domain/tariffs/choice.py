@@ -33,6 +33,12 @@ class Choice:
         self._findings = findings
         self._chosen: dict[object, Tariff] = {}
 
+    def twin(self, findings: list[Finding]) -> Choice:
+        """What was chosen stays chosen; either goes on alone."""
+        twin = Choice(self.tariffs, self._record, findings, self.policy)
+        twin._chosen.update(self._chosen)
+        return twin
+
     def of(self, tariff_id: str | None, at: datetime) -> Tariff:
         """The tariff of a period that names this id, or none, and starts at this instant."""
         if self.policy.switch_mid_session and tariff_id is None:

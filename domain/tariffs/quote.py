@@ -57,7 +57,7 @@ _ORDER = list(QuoteUnit)
 def quoted_components(tariff: Tariff) -> list[QuotedComponent]:
     """Every price of a tariff in the order of showing."""
     found = [
-        _quoted(tariff, component, element.restrictions)
+        quoted(tariff, component, element.restrictions)
         for element in tariff.elements
         for component in element.price_components
         if not element.restrictions.unknown  # such an element never applies
@@ -73,7 +73,8 @@ def expected(tariff: Tariff, energy_kwh: Decimal, span: timedelta, at: datetime,
     return price([tariff], record, zone)
 
 
-def _quoted(tariff: Tariff, component: PriceComponent, restrictions: Restrictions) -> QuotedComponent:
+def quoted(tariff: Tariff, component: PriceComponent, restrictions: Restrictions) -> QuotedComponent:
+    """One price as it is shown."""
     per, share = _UNITS[component.type]
     if restrictions.reservation is not None:
         per = QuoteUnit.OTHER

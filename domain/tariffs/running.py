@@ -7,6 +7,7 @@ what `price` says of the whole record: both take the same walk.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -57,6 +58,13 @@ class RunningPrice:
         if walk is None:
             walk = self._begun(record.started_at)
         return settled(walk, main, self._choice, record, [*self._findings, *findings])
+
+    def twin(self) -> RunningPrice:
+        """The same up to here; either goes on alone."""
+        twin, findings = copy(self), list(self._findings)
+        walk = None if self._walk is None else self._walk.twin()
+        vars(twin).update(_findings=findings, _choice=self._choice.twin(findings), _walk=walk)
+        return twin
 
     def _on(self, walk: Walk | None, period: ChargingPeriod, end: datetime, findings: list[Finding]) -> Walk:
         tariff = self._choice.of(period.tariff_id, period.start_at)
