@@ -15,7 +15,19 @@ from strawberry.types import ExecutionContext
 from strawberry.types.base import StrawberryObjectDefinition
 
 from domain import errors as refusals
-from resolvers import access, complaints, disputes, evidence, masking, partners, payments, sessions, statements, tariffs
+from resolvers import (
+    access,
+    complaints,
+    disputes,
+    evidence,
+    masking,
+    outlook,
+    partners,
+    payments,
+    sessions,
+    statements,
+    tariffs,
+)
 from resolvers.checks import MOST_REMEMBERED, MOST_TOKENS, Asked, Checks
 from resolvers.connections import After, First
 from resolvers.context import Context, Info
@@ -27,7 +39,7 @@ from resolvers.revenue import Operator
 from resolvers.scalars import SCALARS, CursorText
 from resolvers.wallets import Driver
 
-CAPABILITIES = (partners, tariffs, payments, sessions, evidence, disputes, statements)
+CAPABILITIES = (partners, tariffs, payments, sessions, outlook, evidence, disputes, statements)
 """Whoever is imported here has added its fields to the types below it."""
 
 MOST_NODES = 100

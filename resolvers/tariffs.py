@@ -40,7 +40,8 @@ class QuoteComponent:
     condition: str | None = strawberry.field(description="When it applies, in words; null means always.")
 
 
-def _components(found: Sequence[tariffs.QuotedComponent]) -> list[QuoteComponent]:
+def quote_components(found: Sequence[tariffs.QuotedComponent]) -> list[QuoteComponent]:
+    """As they are shown."""
     return [
         QuoteComponent(per=one.per, price=UnitPrice.of(one.net, one.gross, one.vat_percent), condition=one.condition)
         for one in found
@@ -76,7 +77,7 @@ class Tariff(Node):
         return self._prices()
 
     def _prices(self) -> list[QuoteComponent]:
-        return _components(tariffs.quoted_components(tariffs.tariff_of(self.row)))
+        return quote_components(tariffs.quoted_components(tariffs.tariff_of(self.row)))
 
 
 @strawberry.type(description="The most that charging can cost from an instant on, until the next one.")
@@ -127,7 +128,7 @@ class Quote(Node):
     @strawberry.field(description="In the order the law asks for: per kWh, per minute, per session, other.")
     def components(self) -> list[QuoteComponent]:
         """The prices as they were shown."""
-        return _components(sessions.shown(self.row))
+        return quote_components(sessions.shown(self.row))
 
     @strawberry.field(description="Highest prices now and at the next changes of the tariff, whatever the car does.")
     def ceilings(self) -> list[PriceCeiling]:

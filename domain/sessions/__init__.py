@@ -30,6 +30,7 @@ from domain.sessions.models import (
     StopReason,
 )
 from domain.sessions.ordering import OrderService
+from domain.sessions.outlook import FORESEEN, course_of
 from domain.sessions.partner_credits import CreditPush, PartnerCreditService
 from domain.sessions.push import CdrPush, Declared, SessionPush, TheirStatus, TokenName
 from domain.sessions.quoting import Expectation, QuoteService, ceilings_shown, shown
@@ -37,12 +38,13 @@ from domain.sessions.recording import Recorded, RecordingService
 from domain.sessions.securing import Securing
 from domain.sessions.service import SessionService, UpdateKind, standing
 from domain.sessions.tariffing import Tariffing
-from domain.tariffs import Evidence
+from domain.tariffs import Course, Evidence
 
 __all__ = [
     "CDR",
     "CHECKS",
     "FINAL",
+    "FORESEEN",
     "LIFE_OF_A_CHARGING_SESSION",
     "LIFE_OF_A_COMMAND",
     "Arriving",
@@ -61,6 +63,7 @@ __all__ = [
     "CommandState",
     "CostLine",
     "CostLineKind",
+    "Course",
     "CreditPush",
     "Declared",
     "Evidence",
@@ -90,6 +93,7 @@ __all__ = [
     "TokenName",
     "UpdateKind",
     "ceilings_shown",
+    "course_of",
     "credit",
     "declared_periods",
     "lines_of",
