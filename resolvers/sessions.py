@@ -45,7 +45,7 @@ describe(
     "States of a session; COMPLETED and FAILED are final.",
     PENDING="Asked for; the charge point has not begun.",
     CHARGING="Energy flows.",
-    SUSPENDED="No energy flows; nobody knows yet for how long.",
+    SUSPENDED="The charge point holds the supply back; nothing runs meanwhile.",
     PARKED="Plugged in, and the vehicle asks for no energy.",
     STOPPING="The charge point has been asked to stop.",
     COMPLETED="Ended and billed.",
@@ -95,6 +95,7 @@ class ChargingSession(Node):
     power_kw: Exact | None = strawberry.field(description="Power now; null when no energy flows.")
     charging_seconds: int = strawberry.field(description="Time with energy.")
     idle_seconds: int = strawberry.field(description="Time plugged in while the vehicle asked for no energy.")
+    paused_seconds: int = strawberry.field(description="Time the station paused the supply; never billed.")
     ocpi_id: str | None = strawberry.field(description="Identifier in OCPI.")
     row: strawberry.Private[domain.ChargingSession]
 
@@ -114,6 +115,7 @@ class ChargingSession(Node):
             power_kw=None if row.power_w is None else Exact(Decimal(row.power_w).scaleb(-3)),
             charging_seconds=row.charging_seconds,
             idle_seconds=row.idle_seconds,
+            paused_seconds=row.paused_seconds,
             ocpi_id=row.ocpi_id,
             row=row,
         )

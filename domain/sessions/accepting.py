@@ -65,17 +65,23 @@ def status_after(
 ) -> ChargingSessionStatus:
     """Where a session stands after a push; while we wait for it to stop, it stays STOPPING."""
     is_active = theirs is TheirStatus.ACTIVE and now is not _Status.STOPPING
-    stays_active = theirs is None and now in (_Status.CHARGING, _Status.PARKED)
+    stays_active = theirs is None and now in (_Status.CHARGING, _Status.PARKED, _Status.SUSPENDED)
     if theirs is TheirStatus.COMPLETED:
         to = _Status.STOPPING if bills_itself else _Status.COMPLETED
     elif theirs is TheirStatus.INVALID:
         to = _Status.FAILED
     elif is_active or stays_active:
-        to = _Status.PARKED if standing.is_parked else _Status.CHARGING
+        to = _seen(standing)
     else:
         to = now
     assert to is now or may_move(LIFE_OF_A_CHARGING_SESSION, now, to)
     return to
+
+
+def _seen(standing: Standing) -> ChargingSessionStatus:
+    if standing.is_paused:
+        return _Status.SUSPENDED
+    return _Status.PARKED if standing.is_parked else _Status.CHARGING
 
 
 def cost_columns(pricing: Pricing) -> dict[str, object]:

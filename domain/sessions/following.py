@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -27,6 +27,7 @@ from domain.sessions.live import (
     declared_periods,
     hours,
     is_parked,
+    is_paused,
     point_of,
     points_of,
     power,
@@ -53,6 +54,9 @@ class Standing(NamedTuple):
     power_w: int | None
     charging_seconds: int
     idle_seconds: int
+    paused_seconds: int
+    is_paused: bool
+    """By what was told last, for a while already."""
     pricing: Pricing
 
 
@@ -123,14 +127,16 @@ class Following:
         accounts = accounts_for(declared.kwh, declared.count, energy)
         track = declared if accounts else self._derived
         end = ended_at or self._told_until
-        last = track.last
+        last, paused = track.last, track.paused_by(end)
         return Standing(
             ended_at=end,
             is_declared=accounts,
             is_parked=last is not None and is_parked(last),
             power_w=None if last is None else power(last),
-            charging_seconds=charging_seconds(track.charging, track.idle, end - self.started_at),
+            charging_seconds=charging_seconds(track.charging, track.idle, end - self.started_at - paused),
             idle_seconds=rounded(track.idle * 3600),
+            paused_seconds=paused // timedelta(seconds=1),
+            is_paused=last is not None and last.start_at < end and is_paused(last),
             pricing=track.price.so_far(end),
         )
 
@@ -179,8 +185,16 @@ class _Track:
         self.count = 0
         self.kwh = self.charging = self.idle = Fraction(0)
         self.last: ChargingPeriod | None = None
+        self._paused = timedelta(0)
+
+    def paused_by(self, end: datetime) -> timedelta:
+        """How long the charge point has held the supply back."""
+        if self.last is None or not is_paused(self.last):
+            return self._paused
+        return self._paused + max(end - self.last.start_at, timedelta(0))
 
     def add(self, period: ChargingPeriod) -> None:
+        self._paused = self.paused_by(period.start_at)
         self.price.add(period)
         self.count += 1
         self.kwh += declared_kwh(period)

@@ -34,6 +34,7 @@ MOST_W = 2**31 - 1
 _TICK = timedelta(microseconds=1)
 _TICKS_AN_HOUR = timedelta(hours=1) // _TICK
 _ENERGY = {DimensionType.ENERGY: 1}
+_BILLED_TIMES = (DimensionType.TIME, DimensionType.PARKING_TIME, DimensionType.RESERVATION_TIME)
 _IN_AND_OUT = {DimensionType.ENERGY_IMPORT: 1, DimensionType.ENERGY_EXPORT: -1}
 
 Cutter = Callable[[Cut, Cut], list[Cut]]
@@ -59,6 +60,7 @@ class Folded:
     power_w: int | None
     charging_seconds: int
     idle_seconds: int
+    paused_seconds: int
 
 
 def uncut(since: Cut, until: Cut) -> list[Cut]:  # noqa: ARG001  it never looks
@@ -73,14 +75,16 @@ def fold(started_at: datetime, ended_at: datetime | None, points: Sequence[Point
     accounts = accounts_for(sum((declared_kwh(period) for period in declared), Fraction(0)), len(declared), energy)
     periods = declared if accounts else tuple(_derived(started_at, ended_at, points, cutter))
     end = ended_at or max([started_at, *(point.at for point in points)])
+    paused = sum((length for period, length in _lengths(periods, end) if is_paused(period)), timedelta(0))
     charging, idle = hours(periods, DimensionType.TIME), hours(periods, DimensionType.PARKING_TIME)
     return Folded(
         record=ChargingRecord(started_at=started_at, ended_at=end, periods=periods),
         is_declared=accounts,
         is_parked=bool(periods) and is_parked(periods[-1]),
         power_w=power(periods[-1]) if periods else None,
-        charging_seconds=charging_seconds(charging, idle, end - started_at),
+        charging_seconds=charging_seconds(charging, idle, end - started_at - paused),
         idle_seconds=rounded(idle * 3600),
+        paused_seconds=paused // _SECOND,
     )
 
 
@@ -90,7 +94,10 @@ def accounts_for(kwh: Fraction, periods: int, energy: Energy) -> bool:
 
 
 def charging_seconds(charging: Fraction, idle: Fraction, lasted: timedelta) -> int:
-    """Whole seconds of charging; if nobody said how long energy flowed, it did as long as the session lasted."""
+    """Whole seconds of charging; if nobody said how long energy flowed, it did as long as the session lasted.
+
+    `lasted` leaves out what was paused.
+    """
     seconds = rounded(charging * 3600)
     return seconds if seconds or rounded(idle * 3600) else lasted // _SECOND
 
@@ -134,6 +141,13 @@ def is_parked(period: ChargingPeriod) -> bool:
     return any(kind is DimensionType.PARKING_TIME and volume for kind, volume in period.dimensions)
 
 
+def is_paused(period: ChargingPeriod) -> bool:
+    """Whether the charge point held the supply back: it lists energy, none of which flowed, and no time to bill."""
+    volumes = dict(period.dimensions)
+    told = volumes.get(DimensionType.ENERGY)
+    return told is not None and not told and not any(volumes.get(kind) for kind in _BILLED_TIMES)
+
+
 def power(period: ChargingPeriod) -> int | None:
     """The mean power of a period in W; one of no time at all has none that could be believed."""
     if is_parked(period):
@@ -141,6 +155,12 @@ def power(period: ChargingPeriod) -> int | None:
     volumes = dict(period.dimensions)
     energy, time = volumes.get(DimensionType.ENERGY), volumes.get(DimensionType.TIME)
     return min(int(Fraction(energy) / Fraction(time) * 1000), MOST_W) if energy and time else None
+
+
+def _lengths(periods: Sequence[ChargingPeriod], end: datetime) -> Iterator[tuple[ChargingPeriod, timedelta]]:
+    ends = [*(period.start_at for period in periods[1:]), end]
+    for period, its_end in zip(periods, ends, strict=False):
+        yield period, max(its_end - period.start_at, timedelta(0))
 
 
 class Deriving:

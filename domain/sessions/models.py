@@ -137,6 +137,7 @@ class ChargingSession(SQLModel, table=True):
     power_w: int | None = Field(default=None)
     charging_seconds: int = whole(default=0)
     idle_seconds: int = whole(default=0)
+    paused_seconds: int = whole(default=0, sa_column_kwargs={"server_default": "0"})
     currency: str = Field(max_length=3)
     accrued_net_minor: int = minor(default=0)
     accrued_tax_minor: int = minor(default=0)

@@ -183,6 +183,7 @@ class RecordingService:
             power_w=None if ended_at else standing.power_w,
             charging_seconds=standing.charging_seconds,
             idle_seconds=standing.idle_seconds,
+            paused_seconds=standing.paused_seconds,
             locked_tariffs=locked,
             **cost_columns(standing.pricing),
         )

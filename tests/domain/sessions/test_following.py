@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from domain.sessions.following import Following, Standing
 from domain.sessions.live import fold, periods_json, points_of
 from domain.sessions.models import MeterReading
 from domain.tariffs import ChargingPeriod, DimensionType, Pricing, Tariff, cutter, parse_tariff, price
+from tests.domain.sessions.ocpi_objects import NOON, STANDARD
 from tests.domain.tariffs import oracle
 from tests.domain.tariffs.anything import CURRENCIES, STARTS, ZONES, tariffs
 
@@ -97,6 +99,24 @@ def test_readings_late_doubled_and_in_any_order_cost_the_same(
     ours, theirs = (followed(tariff, began, zone, log).stands(None) for log in (rows, again))
     assert amounts(ours.pricing) == amounts(theirs.pricing)
     assert shown(ours) == shown(theirs)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.sampled_from(["0", "2"])), min_size=1, max_size=6))
+def test_a_pause_is_as_long_when_it_is_told_period_by_period_as_when_it_is_told_at_once(
+    told: list[tuple[int, str]],
+) -> None:
+    at, rows, periods, paused = NOON, [], [], 0
+    for number, (seconds, kwh) in enumerate(told, 1):
+        time = () if kwh == "0" else ((DimensionType.TIME, Fraction(seconds, 3600)),)
+        periods.append(ChargingPeriod(at, ((DimensionType.ENERGY, Decimal(kwh)), *time)))
+        at, paused = at + timedelta(seconds=seconds), paused + (seconds if kwh == "0" else 0)
+        rows.append(reading(number, at, sum(2000 for _, its in told[:number] if its == "2"), (periods[-1],)))
+    tariff = parse_tariff(STANDARD)
+    stands = followed(tariff, NOON, ZoneInfo("UTC"), rows).stands(at)
+    at_once = fold(NOON, at, points_of(rows))
+    assert stands.paused_seconds == at_once.paused_seconds == paused
+    assert stands.charging_seconds == at_once.charging_seconds == sum(seconds for seconds, _ in told) - paused
+    assert stands.is_paused is (told[-1][1] == "0")
 
 
 def shown(stands: Standing) -> tuple[object, ...]:

@@ -103,6 +103,22 @@ async def test_declared_periods_are_billed_as_declared(stage: Stage) -> None:
     assert evidence == {"metered"}
 
 
+async def test_a_supply_that_is_held_back_is_neither_charging_nor_idle_and_costs_nothing(stage: Stage) -> None:
+    charged, paused, parked = period(0, "10", hours="0.5"), period(30, "0"), period(50, hours="0.25", parked=True)
+    await stage.record(stage.push("S1", ACTIVE, 30, 10_000, periods=(charged,)))
+    begun, _ = await stage.record(stage.patch("S1", None, 30, 10_000, periods=(paused,)))
+    assert (begun.status, begun.paused_seconds) == (_Status.CHARGING, 0)
+    held, _ = await stage.record(stage.patch("S1", None, 45, 10_000))
+    assert (held.status, held.paused_seconds, held.power_w) == (_Status.SUSPENDED, 900, None)
+    assert (held.net_minor, held.gross) == (100 + 500, begun.gross)
+    idle, _ = await stage.record(stage.patch("S1", None, 50, 10_000, periods=(parked,)))
+    done, _ = await stage.record(stage.patch("S1", COMPLETED, 65, 10_000))
+    assert idle.status is _Status.PARKED
+    assert (done.charging_seconds, done.idle_seconds, done.paused_seconds) == (1800, 900, 1200)
+    assert done.net_minor == 100 + 500 + 150
+    await stage.audited()
+
+
 async def test_a_session_keeps_the_tariff_it_began_with(stage: Stage) -> None:
     await stage.record(stage.push("S1", ACTIVE, 0, 0))
     dearer = tariff("STANDARD", component("ENERGY", "9.00"))
