@@ -14,8 +14,8 @@ from sqlmodel import SQLModel
 from domain.columns import table_of
 from domain.database import Database, Transaction
 from domain.ledger import Journal, Posting, chart, journal, writing
-from domain.ledger.models import LedgerPosting
-from domain.wallets import Hold, holds, statement
+from domain.ledger.models import LedgerEntry, LedgerPosting, LedgerTransfer
+from domain.wallets import Hold, holds
 from domain.wallets.holds import Holds
 from tests.domain.wallets import crowds
 from tests.mutations.breaks import POSTGRES, SQLITE, broken
@@ -146,7 +146,9 @@ def a_balance_is_read_changed_and_written_back(patched: pytest.MonkeyPatch, _: D
         await tx.insert_once(row)
         for account, now in moved.items():
             await tx.driver.execute(back, account, now.balance, now.version)
-        await tx.insert(*lines.transfers, *writing._entries(row, lines, moved))
+        of = {"operator_id": row.operator_id, "posting_id": row.id}
+        await tx.execute(insert(table_of(LedgerTransfer)), [{**of, **one._asdict()} for one in lines.transfers])
+        await tx.execute(insert(table_of(LedgerEntry)), [{**of, **one} for one in writing._entries_of(lines, moved)])
         return moved
 
     patched.setattr(journal, "write", write)
@@ -171,19 +173,15 @@ def a_balance_is_written_from_before_the_wait(patched: pytest.MonkeyPatch, _: Da
 
 @broken(crowds.no_reader_sees_half_a_bill)
 def a_bill_and_what_it_frees_are_two_postings(patched: pytest.MonkeyPatch, _: Database) -> None:
-    original: Any = statement.post
+    original = Journal.post
 
-    async def post(*given: Any) -> object:  # noqa: ANN401  as it is
-        before: list[Any] = list(given[:-2])
-        posting: Posting = given[-2]
-        at = given[-1]
-        back = tuple(leg for leg in posting.legs if leg.target.code in chart.BOUNDS)
-        if posting.kind != "session_charge" or not back:
-            return await original(*given)
-        paid = tuple(leg for leg in posting.legs if leg not in back)
-        rest = replace(posting, reference=f"{posting.reference}:rest", kind="release", legs=back)
-        written = await original(*before, replace(posting, legs=paid), at)
-        await original(*before, rest, at)
-        return written
+    async def post(self: Journal, tx: Transaction, operator: Any, cause: Any, *facts: Posting) -> Any:  # noqa: ANN401
+        for fact in facts:
+            back = tuple(leg for leg in fact.legs if leg.target.code in chart.BOUNDS)
+            if fact.kind == "session_charge" and back:
+                paid = tuple(leg for leg in fact.legs if leg not in back)
+                rest = replace(fact, reference=f"{fact.reference}:rest", kind="release", legs=back)
+                return (await original(self, tx, operator, cause, replace(fact, legs=paid), rest))[:1]
+        return await original(self, tx, operator, cause, *facts)
 
-    patched.setattr(statement, "post", post)
+    patched.setattr(Journal, "post", post)

@@ -24,6 +24,7 @@ from tests.domain import busy
 from tests.domain.ledger.books import CAUSE, NOON, Books, eur, posting
 from tests.domain.wallets.bank import Bank
 from tests.domain.wallets.purse import ACCOUNT, Purse, earned
+from tests.processes import until
 
 CROWD = 50
 Verb = Callable[[Transaction], Awaitable[Any]]
@@ -119,10 +120,20 @@ async def money_that_comes_meanwhile_can_be_spent(database: Database) -> None:
     async with database.transaction() as tx:
         await books.journal.post(tx, books.operator, CAUSE, posting("payment:1:2", (clearing, available, 200)))
         spending = asyncio.create_task(books.try_to_post(posting("spend:1", (available, chart.SUSPENSE, 300))))
-        await asyncio.sleep(0.1)
+        await somebody_waits(database)
         assert not spending.done()
     assert await spending
     assert (await books.balance(available), await books.balance(chart.SUSPENSE)) == (0, 300)
+
+
+async def somebody_waits(database: Database) -> None:
+    """Until somebody waits for a lock; SQLite's second writer waits for the connection, which nobody can see."""
+    if database.is_sqlite:
+        await asyncio.sleep(0.05)
+        return
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with database.read() as reader:
+        await until(lambda: reader.driver.fetchval(waiting))
 
 
 async def opposite_exchanges_wait_in_no_circle(database: Database) -> None:

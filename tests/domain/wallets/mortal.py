@@ -198,7 +198,7 @@ class Fate:
         patched.setattr(Journal, "lock", self.around("funds", Journal.lock))
         patched.setattr(Holds, "_change", self.around("hold", Holds._change))
         patched.setattr(journal, "write", self.around("posting", write))
-        patched.setattr(statement, "line", self.around("line", statement.line))
+        patched.setattr(statement, "lines", self.around("line", statement.lines))
 
 
 async def life(url: str, operator: UUID, fate: Fate, log: int) -> None:

@@ -50,26 +50,33 @@ class Lives:
         self.database, self._folder, self._process = Database(url), folder, process
         self.acknowledged = 0
 
-    async def one(self, point: str, number: int, wallets: int) -> int:
-        """A life to its end, and what its heirs find; how many boundaries it passed, if it was not killed."""
+    async def end(self, wallets: int, *deaths: tuple[str, int]) -> int:
+        """Lives one after the other over the same wallets, each to its death, and what their heirs find.
+
+        How many boundaries the last one passed, if it was not killed.
+        """
         bank = Bank(self.database)
         for name in range(wallets):
             await bank.wallets.enrol(bank.operator, f"driver-{name}", "Somebody", "EUR")
+        stories = await self._stories(bank)
         log = self._folder / f"{bank.operator}.log"
+        heard: list[str] = []
+        for point, number in deaths:
+            ended = await self._life(bank, point, number, log)
+            assert ended == (-signal.SIGKILL if number else 0), f"{point} {number} was not reached"
+            heard = log.read_text().splitlines() if log.exists() else []
+            await self._nothing_is_lost(stories, [line for line in heard if not line.startswith("passed ")])
+        await asyncio.gather(*(story.told_again() for story in stories))
+        await self._nothing_is_doubled(stories)
+        return sum(int(line.split()[1]) for line in heard if line.startswith("passed "))
+
+    async def _life(self, bank: Bank, point: str, number: int, log: Path) -> int:
         told = {"operator": str(bank.operator), "point": point, "number": number, "log": str(log)}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(told).encode() + b"\n")
         async with asyncio.timeout(60):
-            ended = int(await self._process.stdout.readline())
-        assert ended == (-signal.SIGKILL if number else 0), f"{point} {number} was not reached"
-        heard = log.read_text().split("\n") if log.exists() else []
-        passed = [int(line.split()[1]) for line in heard if line.startswith("passed ")]
-        stories = await self._stories(bank)
-        await self._nothing_is_lost(stories, [line for line in heard if line and not line.startswith("passed ")])
-        await asyncio.gather(*(story.told_again() for story in stories))
-        await self._nothing_is_doubled(stories)
-        return passed[0] if passed else 0
+            return int(await self._process.stdout.readline())
 
     async def _stories(self, bank: Bank) -> list[Story]:
         await bank.entered()
@@ -120,19 +127,19 @@ async def lives(safe_url: str, tmp_path: Path) -> AsyncIterator[Lives]:
 
 
 async def killed(lives: Lives, times: int, wallets: int) -> None:
-    """At every named point, each at a chance occurrence, and at chance boundaries."""
+    """At every named point, each at a chance occurrence, three in a row; then at chance boundaries."""
     chance = random.Random(times)
-    for point in POINTS:
-        await lives.one(point, chance.randint(1, 6), wallets)
-    passed = await lives.one("", 0, wallets)
+    for first in range(0, len(POINTS), 3):
+        await lives.end(wallets, *((point, chance.randint(1, 3)) for point in POINTS[first : first + 3]))
+    passed = await lives.end(wallets, ("", 0))
     assert passed > len(POINTS) * wallets
     for _ in range(times):
-        await lives.one("", chance.randint(1, passed), wallets)
+        await lives.end(wallets, ("", chance.randint(1, passed)))
     assert lives.acknowledged > times * wallets
 
 
 async def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(lives: Lives) -> None:
-    await killed(lives, 8, wallets=2)
+    await killed(lives, 6, wallets=2)
 
 
 @pytest.mark.soak
