@@ -40,11 +40,20 @@ class Payer:
         self.driver = driver
         self._wallet = ""
 
+    async def opens(self) -> None:
+        """Open the app for the first time: there is a wallet from now on."""
+        self._wallet = (await self.driver.wallet())["id"]
+
     async def asks(self, minor: int, key: str) -> Wish:
-        """Ask until the wish is noted; a provider that is away is asked again under the same key."""
+        """Ask until the wish is noted; who is away or busy is asked again under the same key."""
+        wanted = self._wanted(minor, key)
 
         async def noted() -> Json | None:
-            result = await self.driver.do(TOP_UP, **await self._wanted(minor, key))
+            answer = (await self.driver.post(TOP_UP, input=wanted)).json()
+            if is_busy(answer):
+                return None
+            assert "errors" not in answer, answer
+            result: Json = answer["data"]["topUpWallet"]
             if result["__typename"] == "PaymentServiceUnavailable":
                 return None
             assert result["__typename"] == "TopUp", result
@@ -57,11 +66,13 @@ class Payer:
     async def looks_for_the_page(self, wish: Wish, seconds: int) -> bool:
         """Look, for so long, until there is a page to pay on."""
         for _ in range(seconds * LOOKS_A_SECOND):
-            now = (await self.driver.ask(STATUS, id=wish.id))["node"]
-            wish.told.append(now["status"])
-            if now["nextAction"]:
-                wish.page = now["nextAction"]["url"]
-                return True
+            answer = (await self.driver.post(STATUS, id=wish.id)).json()
+            if not is_busy(answer):
+                now = answer["data"]["node"]
+                wish.told.append(now["status"])
+                if now["nextAction"]:
+                    wish.page = now["nextAction"]["url"]
+                    return True
             await asyncio.sleep(1 / LOOKS_A_SECOND)
         return False
 
@@ -77,9 +88,13 @@ class Payer:
 
     async def raw(self, minor: int) -> httpx2.Response:
         """One wish, and whatever is answered."""
-        return await self.driver.post(TOP_UP, input=await self._wanted(minor, uuid.uuid4().hex))
+        return await self.driver.post(TOP_UP, input=self._wanted(minor, uuid.uuid4().hex))
 
-    async def _wanted(self, minor: int, key: str) -> Json:
-        self._wallet = self._wallet or (await self.driver.wallet())["id"]
+    def _wanted(self, minor: int, key: str) -> Json:
         amount = {"minorUnits": str(minor), "currency": "EUR"}
         return {"idempotencyKey": key, "walletId": self._wallet, "amount": amount, "returnUrl": self.driver.back}
+
+
+def is_busy(answer: Json) -> bool:
+    """Whether nothing was changed, and the same is to be asked again."""
+    return {error["extensions"]["code"] for error in answer.get("errors", ())} == {"UNAVAILABLE"}

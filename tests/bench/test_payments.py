@@ -69,7 +69,8 @@ async def test_top_ups_against_bare_postings(
 ) -> None:
     async with Stack(postgres_url, tmp_path) as stack:
         payers = [Payer(stack.driver(f"driver-{number}")) for number in range(DRIVERS)]
-        await asyncio.gather(*(payer.driver.wallet() for payer in payers))
+        for payer in payers:
+            await payer.opens()
 
         async def pays_in(payer: Payer) -> Wish:
             wish = await payer.asks(1000, uuid.uuid4().hex)
