@@ -25,6 +25,7 @@ from domain.partners import PartnerRounding, PartnerService, Party
 from domain.sessions.cdr import CDR, CdrCheck
 from domain.sessions.live import fold, points_of
 from domain.sessions.models import ChargingSession, MeterReading
+from domain.sessions.overlaps import overlaps
 from domain.sessions.partner_credits import PartnerCredit
 from domain.sessions.push import CdrPush, Declared
 from domain.sessions.tariffing import Tariffing
@@ -75,18 +76,18 @@ class Checking:
         record = await self._record(tx, session, push)
         tariffs, found = await self._verified(tx, session, push, record, place.party, place.connector.max_power_w)
         proof = await self._proof(tx, session.operator_id, session.evse_id, push, found.ours)
-        findings = [*found.findings, *_about_signatures(proof, push)]
+        findings = [*found.findings, *await overlaps(tx, session), *_about_signatures(proof, push)]
         if session.quote_id is not None:
             findings += _above_quote(cdr.gross, tariffs, record, ZoneInfo(session.time_zone))
         await self._keep(tx, cdr, found, proof, findings)
 
     async def ours(self, tx: Transaction, session: ChargingSession, cdr: CDR, pricing: Pricing) -> None:
         """Check a bill of our own pricing: only a tariff beside the quoted one can lead above the quote."""
+        findings = await overlaps(tx, session)
         edition = await self._tariffing.quoted(tx, session)
-        if session.quote_id is None or {tariff.edition for tariff in pricing.tariffs} == {edition.edition}:
-            return
-        record = await self._record(tx, session, None)
-        findings = list(_above_quote(cdr.gross, [edition], record, ZoneInfo(session.time_zone)))
+        if session.quote_id is not None and {tariff.edition for tariff in pricing.tariffs} != {edition.edition}:
+            record = await self._record(tx, session, None)
+            findings += _above_quote(cdr.gross, [edition], record, ZoneInfo(session.time_zone))
         if findings:
             found = Verification(pricing, None, is_accepted=True, findings=())
             await self._keep(tx, cdr, found, ABSENT, findings)

@@ -36,6 +36,8 @@ class RecordCode(StrEnum):
     ENERGY_TOTAL_MISMATCH = "energy_total_mismatch"
     IMPLAUSIBLE_POWER = "implausible_power"
     NOT_PRICED = "not_priced"
+    DUPLICATE_CDR = "duplicate_cdr"
+    OVERLAPPING_SESSION = "overlapping_session"
     TAKEN_BACK = "taken_back"
     ABOVE_QUOTE = "above_quote"
     SIGNED_DATA_INVALID = "signed_data_invalid"

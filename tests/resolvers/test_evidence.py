@@ -117,3 +117,32 @@ async def test_a_bill_of_our_own_has_nothing_to_find(gateway: Gateway) -> None:
     cdr = own.data["node"]["cdr"]["id"]
     found = (await gateway.ask(FOUND, Role.SUPPORT, None, id=cdr)).data["node"]
     assert found == {"findings": [], "expected": None, "meterProof": None}
+
+
+async def test_a_token_that_charged_in_two_places_at_once_is_found(gateway: Gateway) -> None:
+    await gateway.billed("S-2")
+    await gateway.push("S-3", TheirStatus.ACTIVE, 600, evse="EVSE-2", started_at=moment(600))
+    twice = await gateway.push("S-3", TheirStatus.COMPLETED, 2400, "7", evse="EVSE-2", started_at=moment(600))
+    found = await found_of(gateway, twice)
+    assert [(one["code"], one["level"]) for one in found] == [("overlapping_session", "WARNING")]
+    assert "S-2" in found[0]["message"]
+
+
+async def test_one_charging_process_billed_twice_is_found(gateway: Gateway) -> None:
+    first = await gateway.billed("S-2")
+    assert await found_of(gateway, first) == []
+    assert [one["code"] for one in await found_of(gateway, await gateway.billed("S-3"))] == ["duplicate_cdr"]
+
+
+async def test_one_session_after_the_other_is_no_overlap(gateway: Gateway) -> None:
+    await gateway.billed("S-2")
+    await gateway.push("S-3", TheirStatus.ACTIVE, 1800, evse="EVSE-2", started_at=moment(1800))
+    after = await gateway.push("S-3", TheirStatus.COMPLETED, 2400, "7", evse="EVSE-2", started_at=moment(1800))
+    assert await found_of(gateway, after) == []
+
+
+async def found_of(gateway: Gateway, session: ChargingSession) -> list[dict[str, str]]:
+    own = await gateway.ask(OWN, Role.DRIVER, None, id=gid("ChargingSession", session.id))
+    answer = await gateway.ask(FOUND, Role.SUPPORT, None, id=own.data["node"]["cdr"]["id"])
+    found: list[dict[str, str]] = answer.data["node"]["findings"]
+    return found

@@ -24,6 +24,10 @@ async def stage(database: Database) -> Stage:
     return await built(database)
 
 
+TWICE = "duplicate_cdr"
+"""What is found where a test bills the same hour of the same car again."""
+
+
 async def check_of(stage: Stage, session: ChargingSession) -> Checked:
     (found,) = await checks_of(stage, session)
     return found
@@ -120,21 +124,21 @@ async def test_signed_readings_are_verified_with_the_registered_key_first(stage:
     found = await check_of(stage, await billed(stage, "S1", signed=signed()))
     assert (found.proof.is_verified, found.proof.key_from, codes(found)) == (True, KeySource.RECORD, [])
     found = await check_of(stage, await billed(stage, "S2", signed=signed(key=None)))
-    assert (found.proof.verdict, codes(found)) == (SignatureVerdict.UNVERIFIABLE, ["signed_data_unverifiable"])
+    assert (found.proof.verdict, codes(found)) == (SignatureVerdict.UNVERIFIABLE, [TWICE, "signed_data_unverifiable"])
     await registered(stage, STRANGER.key, METER.key)
     await registered(stage, METER.key)
     found = await check_of(stage, await billed(stage, "S3", signed=signed(key=None)))
     assert (found.proof.is_verified, found.proof.key_from) == (True, KeySource.REGISTRY)
     liar = Meter(seed=9)
     found = await check_of(stage, await billed(stage, "S4", signed=signed(liar, key=liar.key)))
-    assert (found.proof.verdict, codes(found)) == (SignatureVerdict.FAILED, ["signed_data_invalid"])
+    assert (found.proof.verdict, codes(found)) == (SignatureVerdict.FAILED, [TWICE] * 3 + ["signed_data_invalid"])
 
 
 async def test_signed_readings_that_say_something_else_disagree(stage: Stage) -> None:
     assert codes(await check_of(stage, await billed(stage, "S1", signed=signed(end="20.001")))) == []
-    for name, end in (("S2", "20.0011"), ("S3", "19.99")):
+    for others, (name, end) in enumerate((("S2", "20.0011"), ("S3", "19.99")), 1):
         found = await check_of(stage, await billed(stage, name, signed=signed(end=end)))
-        assert (found.proof.is_verified, codes(found)) == (True, ["signed_data_disagrees"])
+        assert (found.proof.is_verified, codes(found)) == (True, [TWICE] * others + ["signed_data_disagrees"])
 
 
 async def test_a_bill_above_the_quoted_price_is_noticed(stage: Stage) -> None:
@@ -155,7 +159,7 @@ async def test_a_bill_above_the_quoted_price_is_noticed(stage: Stage) -> None:
 async def test_our_own_bill_is_above_the_quote_only_by_a_tariff_that_was_not_quoted(stage: Stage) -> None:
     dear = tariff("DEAR", component("ENERGY", "0.90"))
     await stage.services.tariffs.publish(stage.operator, stage.cpo.id, dear)
-    for name, offer, expected in (("S1", "STANDARD", []), ("S2", "DEAR", ["above_quote"])):
+    for name, offer, expected in (("S1", "STANDARD", []), ("S2", "DEAR", [TWICE, "above_quote"])):
         started = await stage.start(name, quote=await stage.quote())
         (told,) = (period(0, "10", hours="1"),)
         periods = (type(told)(told.start_at, told.dimensions, offer),)
