@@ -21,6 +21,7 @@ from sqlmodel import SQLModel
 from domain import sql
 from domain.engines import Translated, postgresql_engine, sqlite_engine
 from domain.errors import TryAgain
+from domain.lines import Lines
 
 Record = TypeVar("Record", bound=SQLModel)
 P = ParamSpec("P")
@@ -158,29 +159,35 @@ class Database:
             self._reader = sqlite_engine(url, connections=4, read_only=True)
         else:
             self._writer = self._reader = postgresql_engine(url, connections=pool_size)
+        self._lines = Lines(self._writer, pool_size)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reader]:
         """A reader; every statement sees what is committed when it starts."""
         with Translated():
-            async with self._reader.connect() as connection:
-                yield Reader(connection, await self._driver(connection))
+            if self.is_sqlite:
+                async with self._reader.connect() as connection:
+                    yield Reader(connection)
+                return
+            async with self._lines.line() as line:
+                yield Reader(line.connection, line.driver)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Reader]:
         """A reader whose statements all see the same instant; for audits, not for requests."""
         with Translated():
-            async with self._reader.connect() as connection:
-                if self.is_sqlite:
-                    async with connection.begin():
-                        yield Reader(connection)
-                    return
-                driver = await self._driver(connection)
-                async with _whole(connection, driver, isolation="repeatable_read", readonly=True):
-                    # One look at everything takes as long as it takes.
-                    await driver.execute("SET LOCAL statement_timeout = 0")
-                    await driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-                    yield Reader(connection, driver)
+            if self.is_sqlite:
+                async with self._reader.connect() as connection, connection.begin():
+                    yield Reader(connection)
+                return
+            async with (
+                self._lines.line() as line,
+                line.driver.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                # One look at everything takes as long as it takes.
+                await line.driver.execute("SET LOCAL statement_timeout = 0")
+                await line.driver.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+                yield Reader(line.connection, line.driver)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -191,31 +198,16 @@ class Database:
                     tx = Transaction(connection)
                     yield tx
             else:
-                async with self._writer.connect() as connection:
-                    driver = await self._driver(connection)
-                    async with _whole(connection, driver):
-                        tx = Transaction(connection, driver)
-                        yield tx
+                async with self._lines.line() as line, line.driver.transaction():
+                    tx = Transaction(line.connection, line.driver)
+                    yield tx
         tx.committed()
 
     async def close(self) -> None:
         """Give back every connection."""
+        await self._lines.close()
         await self._writer.dispose()
         await self._reader.dispose()
-
-    async def _driver(self, connection: AsyncConnection) -> Any:
-        return None if self.is_sqlite else (await connection.get_raw_connection()).driver_connection
-
-
-@asynccontextmanager
-async def _whole(connection: AsyncConnection, driver: Any, **how: Any) -> AsyncIterator[None]:
-    """A transaction of the driver; a connection that could not be brought out of it is thrown away."""
-    try:
-        async with driver.transaction(**how):
-            yield
-    finally:
-        if not driver.is_closed() and driver.is_in_transaction():
-            await connection.invalidate()
 
 
 def retried(verb: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:

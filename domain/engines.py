@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -54,7 +54,7 @@ def sqlite_engine(url: str, *, connections: int, read_only: bool) -> AsyncEngine
 
 def postgresql_engine(url: str, *, connections: int) -> AsyncEngine:
     """A bounded pool in autocommit: the driver begins and ends transactions, so that both ways to ask share them."""
-    engine = create_async_engine(
+    return create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -62,14 +62,6 @@ def postgresql_engine(url: str, *, connections: int) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         connect_args={"timeout": 2, "server_settings": _LIMITS},
     )
-
-    @event.listens_for(engine.sync_engine, "checkout")
-    def alive(connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        # The driver has seen the end of a dead line; asking the server each time would cost a round trip.
-        if connection.driver_connection.is_closed():
-            raise DisconnectionError
-
-    return engine
 
 
 class Translated:
